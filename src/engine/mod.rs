@@ -1,0 +1,1 @@
+//! Does what the plan says, one journalled step after the other. Makes no choices.

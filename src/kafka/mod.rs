@@ -1,0 +1,1 @@
+//! Everything that knows how Apache Kafka talks, stores and is configured.

@@ -1,0 +1,1 @@
+//! What was seen: known, absent or uncertain, with its time.

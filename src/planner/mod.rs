@@ -1,0 +1,1 @@
+//! From (wanted, seen) to steps, with the reasons. Pure: no I/O, no clock, no randomness.

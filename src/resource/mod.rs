@@ -1,0 +1,1 @@
+//! The Terraform resources and data sources of this provider, one file per type.

@@ -1,0 +1,1 @@
+//! The versioned documents in the control store.
