@@ -1,1 +1,4 @@
 //! Everything that knows how Apache Kafka talks, stores and is configured.
+
+/// The supported versions and the facts that differ between them. Pure.
+pub mod versions;
