@@ -2,3 +2,5 @@
 
 /// The supported versions and the facts that differ between them. Pure.
 pub mod versions;
+/// Kafka's model of access rules, with its names and codes. Pure.
+pub mod acl;
