@@ -1,1 +1,48 @@
-//! The versioned documents in the control store.
+//! The versioned documents in the control store: what provider and nodes say to each other.
+//!
+//! | key | document | written by |
+//! | --- | --- | --- |
+//! | `clusters/<name>.json` | [`ClusterRecord`] | provider |
+//! | `<uid>/identity.json` | [`ClusterIdentity`] | provider, once |
+//! | `<uid>/desired/cluster.json` | [`ClusterDesired`] | provider |
+//! | `<uid>/desired/topics.json`, `acls.json`, `users.json` | [`TopicsDesired`], [`AclsDesired`], [`UsersDesired`] | provider |
+//! | `<uid>/status/<node>/node.json` | [`NodeStatus`] | that node's agent |
+//! | `<uid>/status/<node>/topics.json`, `acls.json`, `users.json`, `properties.json` | [`TopicsStatus`], [`AclsStatus`], [`UsersStatus`], [`PropertiesStatus`] | the agent in charge |
+//! | `<uid>/status/<node>/format.json` | [`FormatClaim`] | that node's agent, once |
+//! | `<uid>/locks/disruption.json` | [`DisruptionLock`] | agents |
+//! | `<uid>/journal/<operation>.json` | [`Journal`] | provider |
+//! | `configurations/<name>.json` | [`ConfigurationRecord`] | provider |
+//! | `gone/<uid>.json` | [`Tombstone`] | provider |
+//!
+//! No document holds a password, a salted password or a private key.
+//! `docs/schemas/` has the JSON Schema of each; a test keeps them fresh.
+
+/// Access: topics, ACLs and users, as wanted and as seen.
+mod access;
+/// Who made an object, and how far the making has come.
+mod claims;
+/// A cluster's record, identity and desired document.
+mod cluster;
+/// Configurations with their revisions.
+mod configuration;
+/// The record of what an operation did.
+mod journal;
+/// What a node's agent says of itself, and the claims that guard its disk and its stops.
+mod node;
+
+pub use access::{
+    AclDesired, AclKey, AclObserved, AclTombstone, AclsDesired, AclsStatus, AppliedFailure, PropertiesStatus,
+    SecretReference, TopicDesired, TopicObserved, TopicTombstone, TopicsDesired, TopicsStatus, UserDesired,
+    UserObserved, UserTombstone, UsersDesired, UsersStatus,
+};
+pub use claims::{Caller, Claim, Holder, ObjectClaim, Phase, Tombstone};
+pub use cluster::{
+    ClientAuthentication, ClusterDesired, ClusterIdentity, ClusterRecord, ListenerDesired, ListenerName,
+    NodeDesired, RunTarget, SecurityProtocol, ServerTrust, Voter,
+};
+pub use configuration::{ConfigurationRecord, ConfigurationRevision};
+pub use journal::{Journal, JournalEntry, JournalState};
+pub use node::{
+    DisruptionLock, FormatClaim, FormatPhase, Incarnation, NodePhase, NodeStatus, PeerView, Problem,
+    ProblemCode, ProcessIdentity,
+};
