@@ -1,6 +1,6 @@
 //! Everything that knows how Apache Kafka talks, stores and is configured.
 
-/// The supported versions and the facts that differ between them. Pure.
-pub mod versions;
 /// Kafka's model of access rules, with its names and codes. Pure.
 pub mod acl;
+/// The supported versions and the facts that differ between them. Pure.
+pub mod versions;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::claims::ObjectClaim;
 use crate::clock::Timestamp;
-use crate::kafka::acl::{AclOperation, PatternType, Permission, ResourceType};
+use crate::kafka::acl::{AclOperation, AclPatternType, AclPermission, AclResourceType};
 use crate::spec::ids::{Generation, KafkaUuid, TopicName};
 
 /// The topics of a cluster that Terraform keeps.
@@ -112,13 +112,13 @@ pub struct AclKey {
     /// One IP address, or `*`.
     pub host: String,
     /// The kind of resource.
-    pub resource_type: ResourceType,
+    pub resource_type: AclResourceType,
     /// Literal or prefixed.
-    pub pattern_type: PatternType,
+    pub pattern_type: AclPatternType,
     /// The resource's name or prefix, or `*`.
     pub resource_name: String,
     /// Allow or deny.
-    pub permission: Permission,
+    pub permission: AclPermission,
 }
 
 impl AclKey {
@@ -287,7 +287,7 @@ pub struct UserObserved {
 }
 
 /// The dynamic cluster defaults, as an agent saw and left them.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PropertiesStatus {
     /// When they were last confirmed against Kafka.

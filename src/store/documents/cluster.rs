@@ -59,7 +59,7 @@ pub struct ClusterIdentity {
 pub enum ListenerName {
     /// The agents' admin connections; always mutual TLS (docs/decisions/0001-agent-listener.md).
     Agent,
-    /// Between brokers; mutual TLS, or SASL_PLAINTEXT for the reserved node user.
+    /// Between brokers; mutual TLS, or `SASL_PLAINTEXT` for the reserved node user.
     Replication,
     /// Between controllers and from brokers to controllers; always mutual TLS.
     Controller,

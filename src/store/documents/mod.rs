@@ -27,6 +27,8 @@ mod cluster;
 mod configuration;
 /// The record of what an operation did.
 mod journal;
+/// Where each document lies in the store.
+pub mod keys;
 /// What a node's agent says of itself, and the claims that guard its disk and its stops.
 mod node;
 
