@@ -4,3 +4,9 @@
 pub mod acl;
 /// The supported versions and the facts that differ between them. Pure.
 pub mod versions;
+
+/// Every property of brokers and topics per minor version, with type, valid values and update mode. Pure.
+pub mod properties;
+
+/// The text format of `server.properties`: rendering and reading. Pure.
+pub mod server_properties;
