@@ -61,6 +61,23 @@ pub struct Envelope<T> {
 /// Why a document could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(super::Error),
+    /// A document that must be there is not.
+    #[error("document `{location}` is missing; restore it from a copy")]
+    Missing {
+        /// The file or object.
+        location: String,
+    },
+    /// Others changed the document again and again.
+    #[error("document `{location}` was changed by others {races} times while it was to be changed here")]
+    Contended {
+        /// The file or object.
+        location: String,
+        /// How many races were lost.
+        races: u32,
+    },
     /// The text ends in the middle.
     #[error("document `{location}` is cut off in the middle; restore it from a copy, it is not written over")]
     Cut {
@@ -219,6 +236,16 @@ pub fn decode<T: Document>(
         generation: old.generation,
         body,
     })
+}
+
+/// Reads the id of the store from the store's own document, the one whose owner is not known before.
+pub(super) fn decode_own_id<T: Document>(location: &str, bytes: &[u8]) -> Result<StoreId, DocumentError> {
+    let head: Head = parse(location, bytes)?;
+    let owner = Owner {
+        store: head.store.clone(),
+        cluster: None,
+    };
+    decode::<T>(location, &owner, bytes).map(|envelope| envelope.store)
 }
 
 fn check_head<T: Document>(location: &str, owner: &Owner, head: &Head) -> Result<(), DocumentError> {

@@ -1,0 +1,123 @@
+//! The store in a directory of this machine.
+//!
+//! A document is a file of the same name, so that people can read it. Beside the documents lie
+//! `~tmp` (files being written) and `~locks`; `~` is no character of keys. Safe between processes:
+//! readers always see a whole document, old or new, whatever is killed in between.
+
+mod files;
+mod list;
+mod lock;
+mod root;
+mod watch;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::backend::{Answer, Backend, Condition, Deleted, Durability, Page, Stored, Version, Written};
+use super::{Error, Key, Prefix};
+use crate::clock::Timestamp;
+pub use watch::Changes;
+
+/// Files up to this length are read on the spot; that is faster than asking another thread.
+const READ_INLINE_BYTES: u64 = 256 << 10;
+
+/// A directory as a home of the store.
+#[derive(Debug, Clone)]
+pub(super) struct Directory {
+    root: Arc<Utf8Path>,
+}
+
+impl Directory {
+    /// Checks an existing directory, writes nothing.
+    pub(super) fn existing(root: &Utf8Path) -> Result<Self, Error> {
+        root::check(root)?;
+        root::sweep(root);
+        Ok(Self {
+            root: Arc::from(root),
+        })
+    }
+
+    /// Checks a directory; makes it if it is not there.
+    pub(super) fn existing_or_new(root: &Utf8Path) -> Result<Self, Error> {
+        root::create(root)?;
+        Self::existing(root)
+    }
+
+    fn path(&self, key: &Key) -> Utf8PathBuf {
+        self.root.join(key.as_str())
+    }
+}
+
+impl Backend for Directory {
+    fn location(&self, key: &Key) -> String {
+        self.path(key).into_string()
+    }
+
+    fn folder_location(&self, prefix: &Prefix) -> String {
+        self.root.join(prefix.as_str()).into_string()
+    }
+
+    fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
+        Box::pin(async move {
+            let Some(opened) = files::open(&self.root, key)? else {
+                return Ok(None);
+            };
+            if opened.length() <= READ_INLINE_BYTES {
+                return opened.read().map(Some);
+            }
+            elsewhere(move || opened.read().map(Some)).await
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a Key,
+        bytes: Bytes,
+        condition: Condition,
+        durability: Durability,
+    ) -> Answer<'a, Written> {
+        let (root, key) = (Arc::clone(&self.root), key.clone());
+        Box::pin(elsewhere(move || {
+            files::publish(&root, &key, &bytes, &condition, durability)
+        }))
+    }
+
+    fn delete<'a>(&'a self, key: &'a Key, version: Option<&'a Version>) -> Answer<'a, Deleted> {
+        let (root, key, version) = (Arc::clone(&self.root), key.clone(), version.cloned());
+        Box::pin(elsewhere(move || files::remove(&root, &key, version.as_ref())))
+    }
+
+    fn list<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a Key>, page_size: usize) -> Answer<'a, Page> {
+        let (root, prefix, after) = (Arc::clone(&self.root), prefix.clone(), after.cloned());
+        Box::pin(elsewhere(move || {
+            list::page(&root, &prefix, after.as_ref(), page_size)
+        }))
+    }
+
+    fn now(&self) -> Answer<'_, Timestamp> {
+        // Files are stamped with this machine's clock by ourselves (see `files::stamp`).
+        Box::pin(async { Ok(Timestamp::now()) })
+    }
+
+    fn changes(&self, prefix: &Prefix) -> Changes {
+        Changes::watch(&self.root, prefix)
+    }
+}
+
+/// Does blocking work on a thread where that disturbs nobody.
+async fn elsewhere<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(gone) if gone.is_panic() => Err(Error::Internal {
+            what: "a store operation panicked",
+        }),
+        Err(_) => Err(Error::Ending),
+    }
+}
+
+#[cfg(test)]
+mod tests;
