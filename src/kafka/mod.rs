@@ -10,3 +10,6 @@ pub mod properties;
 
 /// The text format of `server.properties`: rendering and reading. Pure.
 pub mod server_properties;
+
+/// Formats data directories without a JVM.
+pub mod format;
