@@ -2,3 +2,12 @@
 
 /// Newtypes for the names and numbers of the domain.
 pub mod ids;
+
+/// A cluster as wanted.
+pub mod cluster;
+
+/// A topic, an ACL, a user and a configuration as wanted.
+pub mod objects;
+
+/// Broker properties in the spelling that Kafka takes live.
+pub mod broker_properties;
