@@ -1,0 +1,4 @@
+//! Data sources, one file each.
+
+/// `msk_kafka_versions`.
+pub mod kafka_versions;

@@ -1,0 +1,103 @@
+//! What resources put into Terraform's private state.
+//!
+//! It lies in the state file, so there are no secrets in it. Fields may be added with
+//! `#[serde(default)]`; anything else raises [`FORMAT`].
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::observed::ObservedCluster;
+use crate::spec::ids::{ClaimId, ClusterUid, StoreId};
+use crate::tfplugin::{Diagnostics, Private, chain};
+
+/// The format of every document here.
+pub const FORMAT: u32 = 1;
+
+/// A cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClusterPrivate {
+    /// The store that the cluster was made in.
+    pub store: StoreId,
+    /// The cluster's identity.
+    pub uid: ClusterUid,
+    /// The claim of the create that made it.
+    pub claim: ClaimId,
+    /// The configuration last applied, as the user wrote it (JSON of the object).
+    pub written: serde_json::Value,
+    /// The protection last applied.
+    pub deletion_protection: bool,
+    /// Whether the cluster was ever ACTIVE; protection holds from then on.
+    pub was_active: bool,
+    /// What the last refresh saw. A plan is made from this.
+    #[serde(default)]
+    pub observed: Option<ObservedCluster>,
+    /// The attached revision's properties, as they were when the cluster was last applied or read.
+    #[serde(default)]
+    pub configuration: Option<KeptRevision>,
+    /// Set by a destroy plan: everything goes. Without it a delete is half of a replacement.
+    #[serde(default)]
+    pub destroy: bool,
+}
+
+/// A configuration's revision, kept with the cluster that uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptRevision {
+    /// The configuration.
+    pub id: String,
+    /// The revision.
+    pub revision: u64,
+    /// Its broker properties.
+    pub server_properties: std::collections::BTreeMap<String, String>,
+}
+
+/// A configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConfigurationPrivate {
+    /// The store that it was made in.
+    pub store: StoreId,
+    /// The claim of the create that made it.
+    pub claim: ClaimId,
+    /// The configuration last applied, as the user wrote it.
+    pub written: serde_json::Value,
+}
+
+/// A topic, an ACL or a user.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObjectPrivate {
+    /// The store that its cluster was made in.
+    pub store: StoreId,
+    /// Its cluster's identity.
+    pub cluster: ClusterUid,
+    /// The claim of the create that made it.
+    pub claim: ClaimId,
+    /// The configuration last applied, as the user wrote it, without secrets.
+    pub written: serde_json::Value,
+    /// Set by a destroy plan: without it a delete is half of a replacement.
+    #[serde(default)]
+    pub destroy: bool,
+}
+
+/// Reads a document of private state; an unreadable one is an error, never "none".
+pub fn read<T: DeserializeOwned>(private: &Private, diagnostics: &mut Diagnostics) -> Option<T> {
+    match private.read(FORMAT) {
+        Ok(document) => document,
+        Err(error) => {
+            diagnostics.general_error(
+                "Private state cannot be read",
+                format!(
+                    "{}. It was changed outside of Terraform or written by a newer version of the provider. \
+                     Bring back a copy of the state, or use that version.",
+                    chain(&error)
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// Writes a document of private state.
+pub fn write<T: Serialize>(private: &mut Private, document: &T, diagnostics: &mut Diagnostics) {
+    if let Err(error) = private.write(FORMAT, document) {
+        diagnostics.failure("Private state cannot be written", &error);
+    }
+}

@@ -1,0 +1,97 @@
+//! The provider block: which engine, with which settings.
+//!
+//! `configure` is cheap and contacts nothing; the engine opens when a resource first needs it.
+
+mod schema;
+mod settings;
+
+use std::sync::Arc;
+
+pub use settings::{ArchiveSettings, LocalSettings};
+
+use super::walk::Walk;
+use super::{caller, data};
+use crate::store::documents::Caller;
+use crate::tfplugin::schema::Schema;
+use crate::tfplugin::{AttributePath, ConfigureRequest, Diagnostics, Object, Provider, Registry, chain};
+
+/// The provider `msk`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Msk;
+
+/// Which engine the provider block names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settings {
+    /// Clusters on this machine.
+    Local(LocalSettings),
+    /// Some value is known only after apply: nothing can be asked yet.
+    Unknown,
+}
+
+/// What resources get of the configured provider.
+#[derive(Debug)]
+pub struct ProviderData {
+    /// The engine that the provider block names.
+    pub settings: Settings,
+    /// Who calls.
+    pub caller: Caller,
+    /// What was planned and read in this walk.
+    pub walk: Walk,
+}
+
+impl Provider for Msk {
+    type Data = ProviderData;
+
+    fn schema(&self) -> Schema {
+        schema::schema()
+    }
+
+    fn validate(&self, config: &Object, diagnostics: &mut Diagnostics) {
+        settings::check_one_engine(config, diagnostics);
+    }
+
+    async fn configure(
+        &self,
+        request: ConfigureRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Arc<ProviderData>> {
+        settings::check_one_engine(&request.config, diagnostics);
+        if !request.config.get("aws").is_null() {
+            diagnostics.error(
+                &AttributePath::of("aws"),
+                "AWS is not in this version",
+                "`aws` is not in this version: clusters run on this machine with `local = {}`.",
+            );
+        }
+        if diagnostics.has_errors() {
+            return None;
+        }
+        let settings = settings::read(&request.config, diagnostics)?;
+        if settings == Settings::Unknown {
+            diagnostics.general_warning(
+                "Provider settings are not known yet",
+                "A value in the provider block is known only after apply. Until then no cluster is looked at: the \
+                 plan uses the state as it is. Apply first what the value comes from, with `-target`, or write the \
+                 value down, to see drift and damage in the plan.",
+            );
+        }
+        match caller::current() {
+            Ok(caller) => Some(Arc::new(ProviderData {
+                settings,
+                caller,
+                walk: Walk::default(),
+            })),
+            Err(error) => {
+                diagnostics.general_error(
+                    "The working directory cannot be read",
+                    format!("{}. Run Terraform in a directory that exists.", chain(&error)),
+                );
+                None
+            }
+        }
+    }
+
+    fn register(&self, registry: &mut Registry<ProviderData>) {
+        registry.data_source(data::kafka_versions::KafkaVersions);
+    }
+}

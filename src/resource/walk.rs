@@ -1,0 +1,111 @@
+//! What the provider remembers from one call to the next within one walk of Terraform.
+//!
+//! Terraform plans resources one by one, in the order of their references. A cluster that refers to
+//! the next revision of a configuration can show what that change does only if the provider still
+//! knows what it planned for the configuration a moment ago. Nothing here is needed for a right
+//! answer: what is not found is read from the store, or unknown until apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use crate::spec::ids::ClaimId;
+
+/// One revision of a configuration, as planned or as read in this walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownRevision {
+    /// The Kafka versions that it may be used with; empty: all.
+    pub kafka_versions: BTreeSet<String>,
+    /// The broker properties.
+    pub server_properties: BTreeMap<String, String>,
+}
+
+/// What others need to know of a cluster, as planned or as read in this walk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCluster {
+    /// The version of Kafka.
+    pub kafka_version: String,
+    /// How many brokers there are.
+    pub brokers: u32,
+    /// Whether it is protected from deletion.
+    pub deletion_protection: bool,
+    /// The configuration that it uses, or will use after this walk: id and revision.
+    pub configuration: Option<(String, u64)>,
+}
+
+/// The memory of one provider process.
+#[derive(Debug, Default)]
+pub struct Walk {
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    revisions: BTreeMap<(String, u64), KnownRevision>,
+    clusters: BTreeMap<String, KnownCluster>,
+    read_clusters: BTreeSet<String>,
+    presented: BTreeMap<ClaimId, String>,
+}
+
+impl Walk {
+    /// Remembers a revision of a configuration.
+    pub fn remember_revision(&self, id: &str, revision: u64, known: KnownRevision) {
+        self.with(|memory| memory.revisions.insert((id.to_owned(), revision), known));
+    }
+
+    /// A revision of a configuration, if this walk has met it.
+    pub fn revision(&self, id: &str, revision: u64) -> Option<KnownRevision> {
+        self.with(|memory| memory.revisions.get(&(id.to_owned(), revision)).cloned())
+    }
+
+    /// Remembers a cluster as it will be, or is.
+    pub fn remember_cluster(&self, id: &str, known: KnownCluster) {
+        self.with(|memory| memory.clusters.insert(id.to_owned(), known));
+    }
+
+    /// A cluster, if this walk has met it.
+    pub fn cluster(&self, id: &str) -> Option<KnownCluster> {
+        self.with(|memory| memory.clusters.get(id).cloned())
+    }
+
+    /// The clusters that use a configuration, as far as this walk knows.
+    pub fn users_of(&self, configuration: &str) -> Vec<(String, KnownCluster)> {
+        self.with(|memory| {
+            let uses = |known: &KnownCluster| {
+                known
+                    .configuration
+                    .as_ref()
+                    .is_some_and(|(id, _)| id == configuration)
+            };
+            memory
+                .clusters
+                .iter()
+                .filter(|(_, known)| uses(known))
+                .map(|(id, known)| (id.clone(), known.clone()))
+                .collect()
+        })
+    }
+
+    /// Notes that a state holds a cluster of this name.
+    pub fn note_read(&self, cluster: &str) {
+        self.with(|memory| memory.read_clusters.insert(cluster.to_owned()));
+    }
+
+    /// Whether a state of this walk holds a cluster of this name: a create is then half of a replacement.
+    pub fn was_read(&self, cluster: &str) -> bool {
+        self.with(|memory| memory.read_clusters.contains(cluster))
+    }
+
+    /// Notes that the state of some address showed this claim for this object (`kind id`).
+    pub fn present(&self, claim: &ClaimId, object: &str) {
+        self.with(|memory| memory.presented.insert(claim.clone(), object.to_owned()));
+    }
+
+    /// Whether the state of some address showed this claim.
+    pub fn was_presented(&self, claim: &ClaimId) -> bool {
+        self.with(|memory| memory.presented.contains_key(claim))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
+        work(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
