@@ -13,3 +13,6 @@ pub mod server_properties;
 
 /// Formats data directories without a JVM.
 pub mod format;
+
+/// The asynchronous client for Kafka's administrative APIs.
+pub mod client;

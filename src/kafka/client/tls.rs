@@ -1,0 +1,140 @@
+//! The TLS side of a connection, built from PEM texts.
+
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::secret::Secret;
+
+/// The PEM texts or the name cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A PEM text has a section that cannot be read, or not the section that it must have.
+    #[error("{what} is not usable PEM: {reason}")]
+    Pem {
+        /// Which of the texts.
+        what: &'static str,
+        /// The reason, without any of the text.
+        reason: String,
+    },
+    /// A certificate is refused, or key and certificate do not belong together.
+    #[error("{what} is refused")]
+    Refused {
+        /// Which of the texts.
+        what: &'static str,
+        /// The TLS library's reason.
+        #[source]
+        cause: rustls::Error,
+    },
+    /// Neither an IP address nor a DNS name.
+    #[error("`{name}` is not a name that a certificate can hold")]
+    Name {
+        /// The name.
+        name: String,
+    },
+}
+
+/// A client certificate with its key.
+#[derive(Debug, Clone, Copy)]
+pub struct IdentityPem<'a> {
+    /// The client's certificate, then those of the authorities between it and the root.
+    pub certificate_chain: &'a [u8],
+    /// The private key (PKCS#8).
+    pub key: &'a Secret<Vec<u8>>,
+}
+
+/// How to check the broker and who we are. Cheap to clone.
+#[derive(Clone)]
+pub struct Tls {
+    pub(super) config: Arc<ClientConfig>,
+    pub(super) server_name: Option<ServerName<'static>>,
+}
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls")
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Trusts the authorities in `ca`, and shows `identity` if the broker asks for a certificate.
+    ///
+    /// # Errors
+    /// See [`TlsError`].
+    pub fn from_pem(ca: &[u8], identity: Option<IdentityPem<'_>>) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates("CA certificate", ca)? {
+            roots.add(certificate).map_err(|cause| TlsError::Refused {
+                what: "CA certificate",
+                cause,
+            })?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| TlsError::Refused {
+                what: "TLS provider",
+                cause,
+            })?
+            .with_root_certificates(roots);
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let chain = certificates("client certificate", identity.certificate_chain)?;
+                let key =
+                    PrivateKeyDer::from_pem_slice(identity.key.expose()).map_err(|_| TlsError::Pem {
+                        what: "client key",
+                        reason: "no private key section that can be read".to_owned(),
+                    })?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|cause| TlsError::Refused {
+                        what: "client certificate",
+                        cause,
+                    })?
+            }
+        };
+        // A resumed session would go on with the certificates of the first one, and the cache costs memory.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Self {
+            config: Arc::new(config),
+            server_name: None,
+        })
+    }
+
+    /// Checks the broker's certificate against this name or IP address instead of the one we connect to.
+    ///
+    /// # Errors
+    /// [`TlsError::Name`].
+    pub fn with_server_name(mut self, name: &str) -> Result<Self, TlsError> {
+        self.server_name = Some(server_name(name)?);
+        Ok(self)
+    }
+}
+
+/// An IP address or a DNS name as the subject of a certificate.
+pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
+    ServerName::try_from(name.to_owned()).map_err(|_| TlsError::Name {
+        name: name.to_owned(),
+    })
+}
+
+fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| TlsError::Pem {
+            what,
+            reason: error.to_string(),
+        })?;
+    if found.is_empty() {
+        return Err(TlsError::Pem {
+            what,
+            reason: "no certificate section".to_owned(),
+        });
+    }
+    Ok(found)
+}
