@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::time::{Duration, SystemTime};
 
 use camino::Utf8Path;
@@ -17,8 +17,20 @@ pub(super) const LOCKS: &str = "~locks";
 /// Nobody writes one document for this long; a file that old was left by a process that died.
 const LEFTOVER_AGE: Duration = Duration::from_mins(15);
 
-/// Makes the directory, open to its owner alone, unless something is there already.
+/// Makes the directory, open to its owner alone. An empty one that is there already is closed to
+/// others; anything else stays as it is, for [`check`] to judge.
 pub(super) fn create(root: &Utf8Path) -> Result<(), Error> {
+    make(root)?;
+    let is_empty = fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_none());
+    let is_open = fs::metadata(root).is_ok_and(|about| about.mode() & 0o077 != 0);
+    if is_empty && is_open {
+        // If this fails the directory is another user's, which `check` says better.
+        let _ = fs::set_permissions(root, fs::Permissions::from_mode(0o700));
+    }
+    Ok(())
+}
+
+fn make(root: &Utf8Path) -> Result<(), Error> {
     let failed = |cause| Error::from_io("create the directory", root, cause);
     let mut new = fs::DirBuilder::new();
     match new.mode(0o700).create(root) {
@@ -63,9 +75,6 @@ pub(super) fn check(root: &Utf8Path) -> Result<(), Error> {
             path: root.to_owned(),
         });
     }
-    if !root.join(identity::FILE).exists() {
-        refuse_other_files(root)?;
-    }
     let runs_as = rustix::process::geteuid().as_raw();
     if about.uid() != runs_as {
         return Err(Error::OtherUser {
@@ -73,6 +82,10 @@ pub(super) fn check(root: &Utf8Path) -> Result<(), Error> {
             owner: about.uid(),
             runs_as,
         });
+    }
+    // Before the mode: nobody should be told to close `/etc` to others.
+    if !root.join(identity::FILE).exists() {
+        refuse_other_files(root)?;
     }
     if about.mode() & 0o077 != 0 {
         return Err(Error::OpenToOthers {
