@@ -5,12 +5,13 @@ use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use proptest::prelude::*;
 use rcgen::{CertificateParams, DnType, KeyPair};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{PemObject, SectionKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
@@ -392,6 +393,35 @@ fn openssl_made_authorities_are_taken_too() {
             "text around it is dropped"
         );
         assert!(bundle.authorities()[0].is_issued_by(&bundle.authorities()[0]));
+    }
+}
+
+proptest! {
+    #[test]
+    fn damaged_texts_are_errors_and_never_panics(at in 0usize..2_000, bit in 0u8..8, cut in 0usize..2_000) {
+        static TEXTS: OnceLock<[String; 3]> = OnceLock::new();
+        let texts = TEXTS.get_or_init(|| {
+            let internal = authority(Role::Internal);
+            let (key, chain) = leaf(&internal, &node_profile(DAY));
+            let request = key.request_pem().unwrap();
+            let keys = internal.to_pem().expose().clone();
+            [chain.to_pem(), request, keys]
+        });
+        for text in texts {
+            let der = <(SectionKind, Vec<u8>)>::from_pem_slice(text.as_bytes()).unwrap().1;
+            let mut flipped = der.clone();
+            let at = at % flipped.len();
+            flipped[at] ^= 1 << bit;
+            let cut = &der[..cut % der.len()];
+            for der in [&flipped[..], cut] {
+                let _ = Certificate::from_der(der);
+                let pem = super::trust::to_pem(der);
+                let _ = TrustBundle::from_list(&[&pem]);
+                let _ = RequestedKey::from_request_pem(&pem.replace("CERTIFICATE", "CERTIFICATE REQUEST"));
+                let key = Secret::new(pem.replace("CERTIFICATE", "PRIVATE KEY"));
+                let _ = NodeKey::from_pem(&key);
+            }
+        }
     }
 }
 

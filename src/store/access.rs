@@ -1,13 +1,17 @@
 //! Reading and changing typed documents, with the retry after a lost race.
 
+use std::time::Duration;
+
 use super::typed::{self, Document, DocumentError, Owner};
-use super::{Deleted, Durability, Error, Key, Store, Version, Written};
+use super::{Deleted, Durability, Error, Key, Store, Version, Written, identity};
 use crate::clock::Timestamp;
 use crate::spec::ids::{ClusterUid, Generation};
 
-/// How often a change is tried anew after losing a race. Each loss means that another writer won, so
-/// this many in a row are no chance.
-const RACES: u32 = 50;
+/// How often a change is tried anew after losing a race. Each loss means that another writer won; with
+/// the growing pauses, this many in a row need seconds of others writing all the time.
+const RACES: u32 = 200;
+/// The longest pause after a lost race; each is a random part of it.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// A document with what is needed to replace it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +138,7 @@ impl Documents {
         key: &Key,
         mut change: impl FnMut(&mut T) -> Change,
     ) -> Result<Versioned<T>, DocumentError> {
-        for _ in 0..RACES {
+        for race in 0..RACES {
             let Some(mut read) = self.read::<T>(key).await? else {
                 return Err(DocumentError::Missing {
                     location: self.store.location(key),
@@ -157,8 +161,7 @@ impl Documents {
                         ..read
                     });
                 }
-                // On the directory's side there is nobody to wait for; yielding lets the winner go on.
-                Written::Conflict => tokio::task::yield_now().await,
+                Written::Conflict => tokio::time::sleep(pause(race)?).await,
             }
         }
         Err(DocumentError::Contended {
@@ -201,6 +204,13 @@ impl Documents {
     }
 }
 
+/// A random pause, since writers that wait equally long meet again.
+fn pause(race: u32) -> Result<Duration, Error> {
+    let [random] = identity::random_bytes::<1>()?;
+    let longest = LONGEST_PAUSE.min(Duration::from_millis(1) * race);
+    Ok(longest * u32::from(random) / 256)
+}
+
 fn put(generation: Generation, written: Written) -> Put {
     match written {
         Written::Written(version) => Put::Written(generation, version),
@@ -224,3 +234,6 @@ impl From<Error> for DocumentError {
         Self::Store(cause)
     }
 }
+
+#[cfg(test)]
+mod tests;

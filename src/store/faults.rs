@@ -199,3 +199,6 @@ impl Backend for Faulty {
         self.inner.changes(prefix)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,10 @@ pub(super) struct Held {
 
 /// Takes the lock that covers a key.
 pub(super) fn take(store_root: &Utf8Path, key: &Key) -> Result<Held, Error> {
+    take_within(store_root, key, PATIENCE)
+}
+
+fn take_within(store_root: &Utf8Path, key: &Key, patience: Duration) -> Result<Held, Error> {
     let number = files::digest(key.as_str().as_bytes())
         .as_ref()
         .first()
@@ -43,7 +47,7 @@ pub(super) fn take(store_root: &Utf8Path, key: &Key) -> Result<Held, Error> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(Held { _file: file }),
-            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(pause),
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(pause),
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::Busy {
                     lock: path,
@@ -53,5 +57,37 @@ pub(super) fn take(store_root: &Utf8Path, key: &Key) -> Result<Held, Error> {
             Err(TryLockError::Error(cause)) => return Err(Error::from_io("lock", &path, cause)),
         }
         pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use camino::Utf8PathBuf;
+
+    use super::{take, take_within};
+    use crate::store::{Error, Key, RetryClass};
+
+    #[test]
+    fn a_lock_that_is_never_freed_is_told_and_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(folder.path().to_owned()).unwrap();
+        let key = Key::parse("a").unwrap();
+        let held = take(&root, &key).unwrap();
+        let error = take_within(&root, &key, Duration::from_millis(30)).unwrap_err();
+        assert!(
+            matches!(&error, Error::Busy { lock, .. } if lock.as_str().contains("~locks/")),
+            "{error}"
+        );
+        assert!(matches!(error.retry_class(), RetryClass::After(_)));
+        drop(held);
+        take_within(&root, &key, Duration::ZERO).unwrap();
+        assert_eq!(
+            fs::read_dir(root.join("~locks")).unwrap().count(),
+            1,
+            "a key has one lock"
+        );
     }
 }

@@ -448,6 +448,20 @@ async fn a_change_is_hinted_at_soon() {
     );
 }
 
+#[test]
+fn without_inotify_the_watcher_looks_once_a_second() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (_folder, _root, store) = runtime.block_on(store());
+    let mut changes = store.changes(&Prefix::all());
+    let began = Instant::now();
+    runtime.block_on(changes.changed(Duration::from_millis(20)));
+    runtime.block_on(changes.changed(Duration::from_hours(1)));
+    assert!(began.elapsed() > Duration::from_secs(1) && began.elapsed() < Duration::from_secs(20));
+}
+
 /// Prints what an operation costs; the bounds are loose, since other work shares the machine.
 #[tokio::test]
 async fn reading_and_writing_small_documents_is_fast() {

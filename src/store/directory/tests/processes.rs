@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use camino::Utf8Path;
 
 use super::{DURABLE, VOLATILE, home, key, path_of, store};
-use crate::store::{Error, Store, Written};
+use crate::store::faults::{Action, Faults, Moment};
+use crate::store::{Error, Prefix, Store, Written};
 
 const CHILD: &str = "store::directory::tests::processes::child";
 
@@ -38,6 +39,7 @@ async fn child() {
         "write" => write_for_ever(root).await,
         "full" => meet_a_full_disk(root).await,
         "read-only" => meet_a_read_only_disk(root).await,
+        "kill" => die_at_the_third_effect(root).await,
         other => panic!("no task {other}"),
     }
 }
@@ -97,6 +99,18 @@ async fn write_for_ever(root: &Utf8Path) {
     }
 }
 
+async fn die_at_the_third_effect(root: &Utf8Path) {
+    let store = Store::open_existing(&home(root), None).await.unwrap();
+    let faults = Faults::new().at(3, Moment::After, Action::Kill);
+    let store = faults.around(&store);
+    for number in 0.. {
+        store
+            .put_if_absent(&key(&format!("effects/{number}")), "x", DURABLE)
+            .await
+            .unwrap();
+    }
+}
+
 fn wait(children: Vec<Child>) {
     for mut child in children {
         assert!(child.wait().unwrap().success());
@@ -116,7 +130,7 @@ async fn of_processes_that_claim_one_key_exactly_one_wins() {
     let (_folder, root, store) = store().await;
     wait((0..4).map(|_| order("claim", &root).spawn().unwrap()).collect());
     let won = store
-        .list_all(&crate::store::Prefix::parse("won/").unwrap(), 1_000)
+        .list_all(&Prefix::parse("won/").unwrap(), 1_000)
         .await
         .unwrap();
     assert_eq!(won.len(), 100, "{won:?}");
@@ -165,6 +179,18 @@ async fn a_writer_killed_at_any_moment_leaves_a_whole_document_and_no_lock() {
         "writers were killed while they wrote: {}",
         texts.len()
     );
+}
+
+#[tokio::test]
+async fn a_planned_kill_strikes_right_after_its_effect() {
+    let (_folder, root, store) = store().await;
+    let status = order("kill", &root).status().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    let effects = store
+        .list_all(&Prefix::parse("effects/").unwrap(), 10)
+        .await
+        .unwrap();
+    assert_eq!(effects.len(), 3);
 }
 
 /// Runs a child with a disk of its own, 1 MiB in memory. Needs root, or the right to make user
@@ -253,14 +279,7 @@ async fn meet_a_read_only_disk(root: &Utf8Path) {
         let error = result.unwrap_err();
         assert!(matches!(error, Error::ReadOnly { .. }), "{error:?}");
     }
-    assert_eq!(
-        store
-            .list_all(&crate::store::Prefix::all(), 9)
-            .await
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(store.list_all(&Prefix::all(), 9).await.unwrap().len(), 2);
 }
 
 #[test]
