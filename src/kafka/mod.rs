@@ -16,3 +16,11 @@ pub mod format;
 
 /// The asynchronous client for Kafka's administrative APIs.
 pub mod client;
+/// Finding Java.
+pub mod java;
+
+/// The command line and logging configuration of a node. Pure.
+pub mod launch;
+
+/// Kafka's own files: found, or fetched and checked.
+pub mod distribution;
