@@ -107,6 +107,10 @@ pub struct PeerView {
     pub live_brokers: Vec<NodeId>,
     /// For each broker with replicas that are not in sync: how many.
     pub out_of_sync: BTreeMap<NodeId, u32>,
+    /// For each broker: how many partitions its stop would bring, or keep, below `min.insync.replicas`
+    /// (`planner::safety::count_partitions`).
+    #[serde(default)]
+    pub would_fall_below: BTreeMap<NodeId, u32>,
     /// How many partitions have fewer in-sync replicas than `min.insync.replicas`.
     pub under_min_isr: u32,
     /// How many partitions have no leader.
