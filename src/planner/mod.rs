@@ -22,6 +22,12 @@ pub mod report;
 /// What a finished cluster tells its users: endpoints, brokers, client properties.
 pub mod outputs;
 
+/// Whether a node may be stopped now.
+pub mod safety;
+
+/// Topics, ACLs and users: what agents do, and drift.
+pub mod access;
+
 mod cluster;
 
 pub use cluster::plan_cluster;
@@ -58,3 +64,6 @@ impl Plan {
         self.steps.is_empty()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
