@@ -28,6 +28,9 @@ pub mod run;
 /// The operations on one cluster: create, look, change, delete.
 pub mod cluster;
 
+/// Configurations in the control store.
+pub mod configurations;
+
 /// The engine for one machine.
 pub mod local;
 
