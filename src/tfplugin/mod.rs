@@ -60,11 +60,16 @@
 mod context;
 mod diagnostics;
 mod erased;
+mod planning;
 mod private;
 mod requests;
 mod resource;
 pub mod schema;
+mod serve;
+mod server;
 mod value;
+#[doc(hidden)]
+pub mod wire;
 
 pub use context::{ClientCapabilities, Context};
 pub use diagnostics::{Diagnostic, Diagnostics, Severity, chain};
@@ -74,6 +79,7 @@ pub use requests::{
     Plan, PlanRequest, ReadRequest, Seen, UpdateRequest, UpgradeRequest,
 };
 pub use resource::{DataSource, Provider, Registry, Resource};
+pub use serve::{Error as ServeError, SocketError, TlsError, serve, serve_for_debugging};
 pub use value::json::Error as JsonError;
 pub use value::{
     Attr, AttributePath, DynamicValue, Number, NumberError, Object, ObjectType, Step, Type, TypeError,

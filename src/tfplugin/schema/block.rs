@@ -1,8 +1,8 @@
 //! Blocks: the older form of nested content. The usual one is `timeouts`.
 
+use super::Body;
 use super::attribute::{Attribute, string};
 use super::validators::duration;
-use super::{Body, Nesting::*};
 use crate::tfplugin::value::Type;
 
 /// How often a nested object may occur.
@@ -21,10 +21,10 @@ pub enum Nesting {
 impl Nesting {
     pub(crate) fn wrap(self, object: Type) -> Type {
         match self {
-            Single => object,
-            List => Type::list(object),
-            Set => Type::set(object),
-            Map => Type::map(object),
+            Self::Single => object,
+            Self::List => Type::list(object),
+            Self::Set => Type::set(object),
+            Self::Map => Type::map(object),
         }
     }
 }
@@ -59,22 +59,22 @@ fn of<N: Into<String>>(nesting: Nesting, attributes: impl IntoIterator<Item = (N
 
 /// A block that may be written once.
 pub fn block_single<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Attribute)>) -> Block {
-    of(Single, attributes)
+    of(Nesting::Single, attributes)
 }
 
 /// A block that may be repeated, in order.
 pub fn block_list<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Attribute)>) -> Block {
-    of(List, attributes)
+    of(Nesting::List, attributes)
 }
 
 /// A block that may be repeated, without order.
 pub fn block_set<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Attribute)>) -> Block {
-    of(Set, attributes)
+    of(Nesting::Set, attributes)
 }
 
 /// A block with a label that may be repeated.
 pub fn block_map<N: Into<String>>(attributes: impl IntoIterator<Item = (N, Attribute)>) -> Block {
-    of(Map, attributes)
+    of(Nesting::Map, attributes)
 }
 
 /// The `timeouts` block with one duration for each of these operations. Read it with
@@ -132,7 +132,7 @@ impl Block {
     pub(crate) fn ty(&self) -> Type {
         let object = Type::Object(self.body.ty());
         // A list or map block with a dynamic attribute inside is wholly dynamic on the wire.
-        if matches!(self.nesting, List | Map) && object.holds_dynamic() {
+        if matches!(self.nesting, Nesting::List | Nesting::Map) && object.holds_dynamic() {
             return Type::Dynamic;
         }
         self.nesting.wrap(object)

@@ -65,9 +65,15 @@ pub(crate) fn each_object(value: &mut Value, change: &mut dyn FnMut(&mut Object)
     match value {
         Value::Object(object) => change(object),
         Value::List(items) | Value::Set(items) | Value::Tuple(items) => {
-            items.iter_mut().for_each(|item| each_object(item, change));
+            for item in items {
+                each_object(item, change);
+            }
         }
-        Value::Map(items) => items.values_mut().for_each(|item| each_object(item, change)),
+        Value::Map(items) => {
+            for item in items.values_mut() {
+                each_object(item, change);
+            }
+        }
         Value::Dynamic(dynamic) => each_object(&mut dynamic.value, change),
         _ => {}
     }

@@ -12,14 +12,14 @@ mod validators;
 
 use std::sync::Arc;
 
+pub(crate) use attribute::Kind;
 pub use attribute::{
     Attribute, any, boolean, list, list_of_objects, map, map_of_objects, number, object, set, set_of_objects,
     string,
 };
-pub(crate) use attribute::{Default, Kind};
 pub use block::{Block, Nesting, block_list, block_map, block_set, block_single, timeouts};
 pub use check::check_schema;
-pub(crate) use validate::validate;
+pub(crate) use validate::{for_each_object, validate};
 pub use validators::{
     Check, Validator, custom, duration, each, items, keys, length, one_of, parse_duration, pattern, range,
     text, whole_number,
@@ -28,7 +28,7 @@ pub use validators::{
 use super::value::{ObjectType, Type};
 
 /// Attributes and blocks side by side: the content of a schema or of a block.
-#[derive(Clone, std::default::Default)]
+#[derive(Clone, Default)]
 pub struct Body {
     pub(crate) attributes: Arc<[(String, Attribute)]>,
     pub(crate) blocks: Arc<[(String, Block)]>,
@@ -47,7 +47,7 @@ impl Body {
 }
 
 /// The schema of a resource, data source or provider.
-#[derive(Clone, std::default::Default)]
+#[derive(Clone, Default)]
 pub struct Schema {
     pub(crate) version: i64,
     pub(crate) description: String,

@@ -22,7 +22,9 @@ pub struct Check<'a> {
 
 /// A rule for one attribute.
 #[derive(Clone)]
-pub struct Validator(Arc<dyn Fn(Check<'_>, &mut Diagnostics) + Send + Sync>);
+pub struct Validator(Arc<Rule>);
+
+type Rule = dyn Fn(Check<'_>, &mut Diagnostics) + Send + Sync;
 
 impl Validator {
     pub(crate) fn run(&self, check: Check<'_>, diagnostics: &mut Diagnostics) {

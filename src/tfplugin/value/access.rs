@@ -90,13 +90,11 @@ impl Value {
         match self.plain() {
             Self::Null => Attr::Null,
             Self::Unknown(_) => Attr::Unknown,
-            value => match take(value) {
-                Some(value) => Attr::Known(value),
-                None => {
-                    debug_assert!(false, "a {} was read as {wanted}", value.kind());
-                    Attr::Null
-                }
-            },
+            value => {
+                let taken = take(value);
+                debug_assert!(taken.is_some(), "a {} was read as {wanted}", value.kind());
+                taken.map_or(Attr::Null, Attr::Known)
+            }
         }
     }
 

@@ -329,10 +329,10 @@ impl<'a> Reader<'a> {
 ///
 /// # Errors
 /// [`Error::Unknown`] if anything inside is unknown.
-pub(crate) fn encode(value: &Value) -> Result<Vec<u8>, Error> {
+pub(super) fn encode(value: &Value) -> Result<String, Error> {
     let mut text = String::new();
     put(&mut text, value)?;
-    Ok(text.into_bytes())
+    Ok(text)
 }
 
 fn put(out: &mut String, value: &Value) -> Result<(), Error> {

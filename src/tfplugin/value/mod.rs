@@ -111,6 +111,14 @@ impl Value {
         }
     }
 
+    /// The JSON form, for messages and tests. Shows everything, secrets too.
+    ///
+    /// # Errors
+    /// [`json::Error::Unknown`] if anything inside is unknown.
+    pub fn to_json(&self) -> Result<String, json::Error> {
+        json::encode(self)
+    }
+
     /// What kind of value this is, for error texts.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -225,11 +233,10 @@ impl fmt::Debug for Value {
             Self::Number(value) => value.fmt(f),
             Self::String(value) if cfg!(test) => fmt::Debug::fmt(value, f),
             Self::String(value) => write!(f, "(text of {} bytes)", value.len()),
-            Self::List(items) => f.debug_list().entries(items).finish(),
+            Self::List(items) | Self::Tuple(items) => f.debug_list().entries(items).finish(),
             Self::Set(items) => f.debug_set().entries(items).finish(),
             Self::Map(items) => f.debug_map().entries(items).finish(),
             Self::Object(object) => object.fmt(f),
-            Self::Tuple(items) => f.debug_list().entries(items).finish(),
             Self::Dynamic(dynamic) => dynamic.value.fmt(f),
         }
     }

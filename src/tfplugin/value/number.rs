@@ -96,14 +96,14 @@ impl Number {
         }
     }
 
-    fn normal(&self) -> Normal<'_> {
+    fn normal(&self) -> Normal {
         let text: Cow<'_, str> = match self {
             Self::Int(value) => value.to_string().into(),
             Self::UInt(value) => value.to_string().into(),
             Self::Float(value) => value.to_string().into(),
             Self::Decimal(text) => Cow::Borrowed(text),
         };
-        Normal::parse_cow(text).unwrap_or_default()
+        Normal::parse(&text).unwrap_or_default()
     }
 
     /// Orders by value, whatever the form.
@@ -151,18 +151,14 @@ impl fmt::Debug for Number {
 
 /// `0.DIGITS × 10^exponent`, without zeros at either end of the digits; zero has no digits.
 #[derive(Default)]
-struct Normal<'a> {
+struct Normal {
     negative: bool,
-    digits: Cow<'a, [u8]>,
+    digits: Vec<u8>,
     exponent: i64,
 }
 
-impl Normal<'_> {
-    fn parse(text: &str) -> Option<Normal<'_>> {
-        Normal::parse_cow(Cow::Borrowed(text))
-    }
-
-    fn parse_cow(text: Cow<'_, str>) -> Option<Normal<'_>> {
+impl Normal {
+    fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (negative, rest) = match bytes.split_first() {
             Some((b'-', rest)) => (true, rest),
@@ -187,19 +183,19 @@ impl Normal<'_> {
         }
         let all: Vec<u8> = whole.iter().chain(fraction).copied().collect();
         let Some(leading) = all.iter().position(|b| *b != b'0') else {
-            return Some(Normal::default());
+            return Some(Self::default());
         };
         let end = all.iter().rposition(|b| *b != b'0')? + 1;
         let digits = all.get(leading..end)?.to_vec();
         let shift = i64::try_from(whole.len()).ok()? - i64::try_from(leading).ok()?;
         Some(Normal {
             negative,
-            digits: digits.into(),
+            digits,
             exponent: shift + i64::from(exponent),
         })
     }
 
-    fn compare(&self, other: &Normal<'_>) -> Ordering {
+    fn compare(&self, other: &Self) -> Ordering {
         match (self.sign(), other.sign()) {
             (a, b) if a != b => a.cmp(&b),
             (0, _) => Ordering::Equal,
@@ -208,7 +204,7 @@ impl Normal<'_> {
         }
     }
 
-    fn compare_size(&self, other: &Normal<'_>) -> Ordering {
+    fn compare_size(&self, other: &Self) -> Ordering {
         self.exponent
             .cmp(&other.exponent)
             .then_with(|| self.digits.cmp(&other.digits))

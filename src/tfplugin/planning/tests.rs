@@ -1,0 +1,1 @@
+//! The rules of planning, one table per rule.
