@@ -1,2 +1,47 @@
-//! x
-fn main() {}
+//! The provider. Terraform and `OpenTofu` start it without arguments.
+//!
+//! `--debug` serves until Ctrl-C and prints the environment variable by which Terraform finds this
+//! process; see `docs/developing.md`.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use msk::resource::Msk;
+use msk::tfplugin::{serve, serve_for_debugging};
+
+/// The full source address.
+const ADDRESS: &str = "registry.terraform.io/terraform-provider-msk/msk";
+
+const USAGE: &str = "usage: terraform-provider-msk [--debug | --version]
+
+Terraform and OpenTofu start this program without arguments.
+  --debug    serve until Ctrl-C, print TF_REATTACH_PROVIDERS
+  --version  print the version
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        [] => serve(Msk),
+        ["--debug" | "-debug"] => serve_for_debugging(Msk, ADDRESS),
+        ["--version"] => {
+            let version = concat!("terraform-provider-msk ", env!("CARGO_PKG_VERSION"), "\n");
+            let written = std::io::stdout().write_all(version.as_bytes());
+            if written.is_ok() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        _ => {
+            // Nothing more can be done if stderr is closed.
+            let _ = std::io::stderr().write_all(USAGE.as_bytes());
+            ExitCode::from(2)
+        }
+    }
+}
