@@ -22,6 +22,16 @@ pub(super) trait Api: Encodable + HeaderVersion + Send + Sync {
     const READS_ONLY: bool;
 }
 
+/// What tests want to know of an API.
+#[cfg(test)]
+pub(super) struct ApiFacts {
+    pub(super) name: &'static str,
+    pub(super) key: i16,
+    pub(super) used: (i16, i16),
+    pub(super) known: kafka_protocol::protocol::VersionRange,
+    pub(super) decode: fn(bytes::Bytes, i16) -> bool,
+}
+
 macro_rules! apis {
     ($( $effect:ident $name:literal $key:literal $request:ident $response:ident $first:literal ..= $last:literal; )+) => {
         $(
@@ -35,10 +45,19 @@ macro_rules! apis {
             }
         )+
 
+        /// Every API, for tests over all of them.
         #[cfg(test)]
-        pub(super) const ALL: &[(&str, i16, i16, i16, kafka_protocol::protocol::VersionRange)] = &[
-            $( ($name, $key, $first, $last,
-                <m::$request as kafka_protocol::protocol::Message>::VERSIONS), )+
+        pub(super) const ALL: &[ApiFacts] = &[
+            $( ApiFacts {
+                name: $name,
+                key: $key,
+                used: ($first, $last),
+                known: <m::$request as kafka_protocol::protocol::Message>::VERSIONS,
+                decode: |bytes, version| {
+                    let frame = super::wire::CheckedBuf::new(bytes);
+                    super::wire::decode_body::<m::$response>(frame, version).is_ok()
+                },
+            }, )+
         ];
     };
     (@reads) => { true };
@@ -77,11 +96,16 @@ mod tests {
 
     #[test]
     fn every_version_that_we_use_is_flexible_and_known_to_the_codec() {
-        for &(name, key, first, last, known) in super::ALL {
-            assert!(known.min <= first && first <= last && last <= known.max, "{name}");
-            let api = ApiKey::try_from(key).unwrap();
-            assert_eq!(format!("{api:?}"), name, "key and name belong together");
-            let header = api.request_header_version(first);
+        for api in super::ALL {
+            let (first, last) = api.used;
+            let name = api.name;
+            assert!(
+                api.known.min <= first && first <= last && last <= api.known.max,
+                "{name}"
+            );
+            let key = ApiKey::try_from(api.key).unwrap();
+            assert_eq!(format!("{key:?}"), name, "key and name belong together");
+            let header = key.request_header_version(first);
             assert_eq!(
                 header, 2,
                 "{name} {first} is not flexible, so its lengths are not checked"

@@ -232,7 +232,7 @@ impl Admin {
                 .body
                 .topics
                 .iter()
-                .map(|topic| (topic.name.0.as_str(), created(topic, throttle)))
+                .map(|topic| (topic.name.0.as_str(), created(topic, apply, throttle)))
                 .collect();
             results.extend(part.iter().map(|topic| {
                 answers
@@ -371,11 +371,14 @@ fn creatable(topic: &NewTopic) -> CreatableTopic {
     }
 }
 
-fn created(topic: &CreatableTopicResult, throttle: i32) -> Result<CreatedTopic, KafkaError> {
+fn created(topic: &CreatableTopicResult, apply: Apply, throttle: i32) -> Result<CreatedTopic, KafkaError> {
     KafkaError::check(topic.error_code, topic.error_message.as_deref())
         .map_err(|error| error.with_throttle(throttle))?;
     Ok(CreatedTopic {
-        id: our_uuid(topic.topic_id.as_ref()),
+        // A topic that was only checked gets an id too, which is then forgotten.
+        id: (apply == Apply::Now)
+            .then(|| our_uuid(topic.topic_id.as_ref()))
+            .flatten(),
         partitions: Some(topic.num_partitions).filter(|&count| count > 0),
         replication_factor: Some(topic.replication_factor).filter(|&count| count > 0),
     })
