@@ -96,9 +96,7 @@ impl<E: Engine> ClusterPerformer<E> {
             return Ok(());
         }
         let drawn = self.engine.draw_identity(&self.store, &self.place, wanted);
-        let identity = effect("draw the identity", drawn)
-            .await
-            .map_err(StepError::Engine)?;
+        let identity = drawn.await.map_err(StepError::Engine)?;
         let documents = self.documents();
         // A conflict means that this step ran before: what is written stays.
         effect("write the identity", documents.create(&key, &identity)).await?;

@@ -2,7 +2,7 @@
 
 use super::{
     AclsDesired, AclsStatus, ClusterDesired, ClusterIdentity, ClusterRecord, ConfigurationRecord,
-    DisruptionLock, FormatClaim, Journal, NodeStatus, PropertiesStatus, Tombstone, TopicsDesired,
+    DisruptionLock, FormatClaim, Journal, NodeStatus, PortBlock, PropertiesStatus, Tombstone, TopicsDesired,
     TopicsStatus, UsersDesired, UsersStatus,
 };
 use crate::clock::Timestamp;
@@ -44,6 +44,7 @@ documents! {
     "journal" 1 Journal;
     "configuration-record" 1 ConfigurationRecord;
     "tombstone" 1 Tombstone;
+    "port-block" 1 PortBlock;
 }
 
 /// The key of a cluster's record.
@@ -84,6 +85,22 @@ pub fn configuration_records() -> Result<Prefix, KeyError> {
 /// If the uid is none of ours.
 pub fn tombstone(uid: &ClusterUid) -> Result<Key, KeyError> {
     Key::parse(format!("gone/{uid}.json"))
+}
+
+/// The key of a claim on a block of ports.
+///
+/// # Errors
+/// Never; a number makes a good key.
+pub fn port_block(base_port: u16) -> Result<Key, KeyError> {
+    Key::parse(format!("ports/{base_port:05}.json"))
+}
+
+/// The folder of all claims on blocks of ports.
+///
+/// # Errors
+/// Never; the text is fixed.
+pub fn port_blocks() -> Result<Prefix, KeyError> {
+    Prefix::parse("ports/")
 }
 
 /// Everything that belongs to one cluster but its record and its tombstone.

@@ -12,6 +12,7 @@
 //! | `<uid>/locks/disruption.json` | [`DisruptionLock`] | agents |
 //! | `<uid>/journal/<operation>.json` | [`Journal`] | provider |
 //! | `configurations/<name>.json` | [`ConfigurationRecord`] | provider |
+//! | `ports/<first port>.json` | [`PortBlock`] | provider, one machine |
 //! | `gone/<uid>.json` | [`Tombstone`] | provider |
 //!
 //! No document holds a password, a salted password or a private key.
@@ -31,6 +32,8 @@ mod journal;
 pub mod keys;
 /// What a node's agent says of itself, and the claims that guard its disk and its stops.
 mod node;
+/// Blocks of ports on one machine.
+mod ports;
 
 pub use access::{
     AclDesired, AclKey, AclObserved, AclTombstone, AclsDesired, AclsStatus, AppliedFailure, PropertiesStatus,
@@ -48,3 +51,4 @@ pub use node::{
     DisruptionLock, FormatClaim, FormatPhase, Incarnation, NodePhase, NodeStatus, PeerView, Problem,
     ProblemCode, ProcessIdentity,
 };
+pub use ports::PortBlock;
