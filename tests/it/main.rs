@@ -6,3 +6,5 @@
 mod house_rules;
 #[cfg(test)]
 mod kafka_client;
+#[cfg(test)]
+mod kafka_files;
