@@ -138,3 +138,57 @@ fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'st
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::{IdentityPem, Tls, TlsError};
+    use crate::secret::Secret;
+
+    fn certificate() -> (String, Secret<Vec<u8>>) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["node".to_owned()]).unwrap();
+        (
+            params.self_signed(&key).unwrap().pem(),
+            Secret::new(key.serialize_pem().into_bytes()),
+        )
+    }
+
+    #[test]
+    fn texts_without_the_right_sections_are_refused_and_not_shown() {
+        let (pem, key) = certificate();
+        let (_, other_key) = certificate();
+        let ca = pem.as_bytes();
+        let identity = |chain, key| {
+            Some(IdentityPem {
+                certificate_chain: chain,
+                key,
+            })
+        };
+        let nothing = Secret::new(b"secret text".to_vec());
+        assert!(Tls::from_pem(ca, identity(ca, &key)).is_ok());
+        for (ca, identity) in [
+            (&b""[..], None),
+            (b"-----BEGIN CERTIFICATE-----\nsecret\n", None),
+            (ca, identity(key.expose(), &key)),
+            (ca, identity(ca, &nothing)),
+            (ca, identity(ca, &other_key)),
+        ] {
+            let error = Tls::from_pem(ca, identity).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("secret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_addresses_or_dns_names() {
+        let (pem, _) = certificate();
+        let tls = Tls::from_pem(pem.as_bytes(), None).unwrap();
+        assert!(tls.clone().with_server_name("::1").is_ok());
+        assert!(tls.clone().with_server_name("node-1.internal").is_ok());
+        assert!(matches!(
+            tls.with_server_name("no name"),
+            Err(TlsError::Name { .. })
+        ));
+    }
+}

@@ -142,7 +142,8 @@ pub struct NewPartitions {
 }
 
 impl Admin {
-    /// Reads the metadata of topics. Never creates one by asking for it.
+    /// Reads the metadata of topics. Never creates one by asking for it. An empty selection gives the nodes
+    /// alone. Ids that are no ids are left out.
     ///
     /// # Errors
     /// [`Error`].
@@ -151,14 +152,14 @@ impl Admin {
         match selection {
             TopicSelection::All => self.metadata(None, &mut found).await?,
             TopicSelection::Names(names) => {
-                for part in names.chunks(MAX_ITEMS) {
+                for part in parts_or_one(names) {
                     let ask = |name| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
                     self.metadata(Some(part.iter().map(ask).collect()), &mut found)
                         .await?;
                 }
             }
             TopicSelection::Ids(ids) => {
-                for part in ids.chunks(MAX_ITEMS) {
+                for part in parts_or_one(ids) {
                     let ask = |id| {
                         Some(
                             MetadataRequestTopic::default()
@@ -339,6 +340,12 @@ fn parts<T>(items: &[T], partitions: impl Fn(&T) -> usize) -> Vec<&[T]> {
         rest = behind;
     }
     parts
+}
+
+/// The list in parts of Kafka's size; an empty list is one part, which asks for the nodes alone.
+fn parts_or_one<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    let nothing: Option<&[T]> = items.is_empty().then_some(items);
+    nothing.into_iter().chain(items.chunks(MAX_ITEMS))
 }
 
 fn creatable(topic: &NewTopic) -> CreatableTopic {
