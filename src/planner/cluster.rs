@@ -100,7 +100,7 @@ fn create(wanted: &ClusterSpec) -> Plan {
         .next()
         .add(Action::WriteDesired, "tells the nodes what they are");
     bring_up(&mut steps, &wanted.node_ids(), "the cluster is new");
-    steps.into_plan(creation_report(wanted))
+    steps.into_plan(Report::default())
 }
 
 fn begin(steps: &mut Steps, wanted: &ClusterSpec) {
@@ -130,18 +130,6 @@ fn bring_up(steps: &mut Steps, nodes: &[NodeId], reason: &str) {
         )
         .next()
         .add(Action::RecordActive, "all nodes serve");
-}
-
-fn creation_report(wanted: &ClusterSpec) -> Report {
-    let mut report = Report::default();
-    if wanted.broker_count() == 2 && !wanted.dedicated_controllers {
-        report.warnings.push(
-            "With two brokers the quorum of controllers has one voter, broker 1: while it is down, topics and \
-             leaders cannot change. Three brokers, or `dedicated_controllers = true`, do not have this limit."
-                .to_owned(),
-        );
-    }
-    report
 }
 
 /// A create that was cut off, or failed: what is there is used if it is what is wanted now.
@@ -178,7 +166,7 @@ fn carry_on(wanted: &ClusterSpec, seen: &ObservedCluster) -> Plan {
             .add(Action::WriteDesired, "tells the nodes what they are");
     }
     bring_up(&mut steps, &wanted.node_ids(), "the cluster is not finished");
-    steps.into_plan(creation_report(wanted))
+    steps.into_plan(Report::default())
 }
 
 /// Whether an identity was drawn for a cluster of this shape.

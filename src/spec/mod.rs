@@ -11,3 +11,6 @@ pub mod objects;
 
 /// Broker properties in the spelling that Kafka takes live.
 pub mod broker_properties;
+
+/// The rules of the interface: from what was written to the checked forms.
+pub mod check;
