@@ -37,6 +37,9 @@ pub struct HeapError {
 }
 
 impl Heap {
+    /// Enough for a node without clients.
+    pub(crate) const TRAINING: Self = Self { mebibytes: 256 };
+
     /// Reads `512m`, `512M`, `2g` or `2G`; from 256 MiB (below it a broker spends its time collecting
     /// garbage) to 64 GiB.
     ///

@@ -24,3 +24,6 @@ pub mod launch;
 
 /// Kafka's own files: found, or fetched and checked.
 pub mod distribution;
+
+/// Class-data archives, which make nodes start faster.
+pub mod class_data;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use msk::clock::Timestamp;
+use msk::kafka::class_data;
 use msk::kafka::distribution::{self, Distribution, Sources};
 use msk::kafka::format::{
     Bootstrap, Ensured, Identity, Role, ScramUser, Voter, draw_uuid, ensure_formatted, read_identity,
@@ -393,6 +394,56 @@ fn every_version_is_formatted_as_its_own_tool_does() {
             "{version}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_archive_of_class_data_is_made_once_and_used() {
+    let version = KafkaVersion::DEFAULT;
+    let (_outer, home) = scratch();
+    let (distribution, java) = (distribution(version), java().await);
+    let directory = home.join("class data");
+    assert_eq!(class_data::find(&directory, &distribution, &java), None);
+    let (one, other) = tokio::join!(
+        class_data::ensure(&directory, &distribution, &java),
+        class_data::ensure(&directory, &distribution, &java)
+    );
+    let class_data::Ensured::Created(archive) = one.unwrap() else {
+        panic!("not made")
+    };
+    assert_eq!(other.unwrap(), class_data::Ensured::InTheMaking);
+    assert_eq!(
+        class_data::find(&directory, &distribution, &java).as_ref(),
+        Some(&archive)
+    );
+    let again = class_data::ensure(&directory, &distribution, &java)
+        .await
+        .unwrap();
+    assert_eq!(again, class_data::Ensured::AlreadyRight(archive.clone()));
+    // Nothing of the training node stays.
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 2);
+
+    // `-Xshare:on` refuses to start if the archive does not fit; Kafka's class comes out of it.
+    let jars: Vec<&str> = distribution.jars.iter().map(|jar| jar.as_str()).collect();
+    let output = Command::new(&java.program)
+        .args([
+            "-Xshare:on",
+            "-XX:+UseSerialGC",
+            "-Xlog:class+load",
+            &format!("-XX:SharedArchiveFile={archive}"),
+        ])
+        .args(["-cp", &jars.join(":"), "kafka.Kafka"])
+        .env_clear()
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let line = printed
+        .lines()
+        .find(|line| line.contains(" kafka.Kafka$ source:"));
+    assert!(
+        line.is_some_and(|line| line.contains("shared objects file (top)")),
+        "{line:?}"
+    );
 }
 
 #[test]
