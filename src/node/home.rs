@@ -206,6 +206,16 @@ impl NodeDirectory {
         self.logs().join("kafka.log")
     }
 
+    /// What Kafka logs; Kafka itself keeps it small.
+    pub fn server_log(&self) -> Utf8PathBuf {
+        self.logs().join("server.log")
+    }
+
+    /// Where Kafka unpacks its compression libraries.
+    pub fn scratch(&self) -> Utf8PathBuf {
+        self.0.join("tmp")
+    }
+
     /// What the agent logs.
     pub fn agent_log(&self) -> Utf8PathBuf {
         self.logs().join("agent.log")

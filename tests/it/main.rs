@@ -8,3 +8,5 @@ mod house_rules;
 mod kafka_client;
 #[cfg(test)]
 mod kafka_files;
+#[cfg(test)]
+mod node_agent;

@@ -1,0 +1,85 @@
+//! What the loops of one agent share. Each value has one writer; the others watch it.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::home::{NodeDirectory, NodeHome};
+use crate::clock::Timestamp;
+use crate::spec::ids::{Generation, NodeId};
+use crate::store::Documents;
+use crate::store::documents::{ClusterDesired, NodeDesired, NodeStatus, PeerView};
+
+/// The desired document that the agent obeys at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Desired {
+    /// Its generation.
+    pub(crate) generation: Generation,
+    /// The document.
+    pub(crate) cluster: ClusterDesired,
+}
+
+/// How Kafka's process stands, for the loops that talk to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KafkaState {
+    /// It cannot be talked to.
+    Down,
+    /// It answers, since this moment.
+    Ready(Timestamp),
+}
+
+/// What the agents of the other nodes say, with the time at which each status was written.
+pub(crate) type Peers = Vec<NodeStatus>;
+
+/// What every part of an agent needs.
+pub(crate) struct Context {
+    /// `node.json`.
+    pub(crate) home: NodeHome,
+    /// The node's directory.
+    pub(crate) directory: NodeDirectory,
+    /// The cluster's documents.
+    pub(crate) documents: Documents,
+    /// Written by the supervisor.
+    pub(crate) desired: watch::Sender<Option<Arc<Desired>>>,
+    /// Written by the supervisor.
+    pub(crate) kafka: watch::Sender<KafkaState>,
+    /// What this broker's metadata says; written by the observer.
+    pub(crate) view: watch::Sender<Option<PeerView>>,
+    /// The other nodes' last statuses; written by the observer.
+    pub(crate) peers: watch::Sender<Peers>,
+    /// Counts the certificates that this agent has put in place, so that connections use the newest.
+    pub(crate) certificates: watch::Sender<u64>,
+}
+
+impl Context {
+    /// Puts the parts together; nothing is known yet.
+    pub(crate) fn new(home: NodeHome, directory: NodeDirectory, documents: Documents) -> Self {
+        Self {
+            home,
+            directory,
+            documents,
+            desired: watch::Sender::new(None),
+            kafka: watch::Sender::new(KafkaState::Down),
+            view: watch::Sender::new(None),
+            peers: watch::Sender::new(Vec::new()),
+            certificates: watch::Sender::new(0),
+        }
+    }
+
+    /// This node's id.
+    pub(crate) const fn node_id(&self) -> NodeId {
+        self.home.node_id
+    }
+
+    /// The document obeyed at present.
+    pub(crate) fn desired(&self) -> Option<Arc<Desired>> {
+        self.desired.borrow().clone()
+    }
+}
+
+impl Desired {
+    /// The entry of one node.
+    pub(crate) fn node(&self, id: NodeId) -> Option<&NodeDesired> {
+        self.cluster.node(id)
+    }
+}

@@ -1,0 +1,110 @@
+//! Publishes the node's status: on change, and as a heartbeat.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::process;
+use crate::clock::Timestamp;
+use crate::spec::ids::Generation;
+use crate::store::documents::keys::{self, PerNode};
+use crate::store::documents::{Incarnation, NodePhase, NodeStatus};
+use crate::store::{Durability, Key, KeyError};
+
+/// How often a status is written when nothing changes. Fifteen seconds without one and nobody believes
+/// it any more; each write costs a small file.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
+/// The same for documents.
+pub(crate) const HEARTBEAT_SECONDS: u32 = 5;
+
+/// The status as it is, and what of it the store has.
+pub(crate) struct StatusPublisher {
+    key: Key,
+    generation: Option<Generation>,
+    published: Option<NodeStatus>,
+    published_at: Option<Instant>,
+    /// The status as it is now.
+    pub(crate) now: NodeStatus,
+}
+
+impl StatusPublisher {
+    /// Begins with a node that is preparing.
+    pub(crate) fn new(context: &Context) -> Result<Self, KeyError> {
+        let node_id = context.node_id();
+        Ok(Self {
+            key: keys::per_node(&context.home.cluster_uid, node_id, PerNode::Node)?,
+            generation: None,
+            published: None,
+            published_at: None,
+            now: NodeStatus {
+                node_id,
+                incarnation: Incarnation {
+                    boot_id: process::boot_id(),
+                    instance_id: String::new(),
+                    agent: process::own(),
+                    kafka: None,
+                },
+                written_at: Timestamp::default(),
+                heartbeat_seconds: HEARTBEAT_SECONDS,
+                agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+                phase: NodePhase::Preparing,
+                progress: String::new(),
+                problem: None,
+                applied: Generation::default(),
+                restart_pending: Vec::new(),
+                certificates_expire_at: None,
+                view: None,
+                unexpected_exits: 0,
+            },
+        })
+    }
+
+    /// Writes the status if it says something new or the heartbeat is due. A store that cannot be
+    /// written is logged and tried again with the next beat: Kafka does not depend on it.
+    pub(crate) async fn publish(&mut self, context: &Context) {
+        let is_due = self
+            .published_at
+            .is_none_or(|at| at.elapsed() + Duration::from_millis(50) >= HEARTBEAT);
+        if !is_due && self.published.as_ref().is_some_and(|before| *before == self.now) {
+            return;
+        }
+        self.now.written_at = match context.documents.store().now().await {
+            Ok(now) => now,
+            Err(cause) => {
+                tracing::warn!(%cause, "the store's clock cannot be read");
+                Timestamp::now()
+            }
+        };
+        let generation = self.next_generation(context).await;
+        self.published_at = Some(Instant::now());
+        let written = context
+            .documents
+            .publish(&self.key, generation, &self.now, Durability::Volatile)
+            .await;
+        match written {
+            Ok(_) => {
+                self.generation = Some(generation);
+                self.published = Some(self.now.clone());
+            }
+            Err(cause) => tracing::warn!(%cause, "the status cannot be written"),
+        }
+    }
+
+    /// When the next heartbeat is due.
+    pub(crate) fn next_beat(&self) -> Duration {
+        self.published_at
+            .map_or(Duration::ZERO, |at| HEARTBEAT.saturating_sub(at.elapsed()))
+    }
+
+    async fn next_generation(&self, context: &Context) -> Generation {
+        if let Some(generation) = self.generation {
+            return generation.next();
+        }
+        match context.documents.read::<NodeStatus>(&self.key).await {
+            Ok(Some(read)) => read.generation.next(),
+            // A status has one writer; what cannot be read is replaced by what is true now.
+            Ok(None) | Err(_) => Generation(1),
+        }
+    }
+}

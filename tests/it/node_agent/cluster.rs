@@ -1,0 +1,302 @@
+//! A cluster as the engine would make it, for tests of the agents alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+use msk::clock::Timestamp;
+use msk::kafka::format::draw_uuid;
+use msk::kafka::versions::KafkaVersion;
+use msk::node::home::{self, DataDirectory, HOME_FORMAT, NodeDirectory, NodeHome};
+use msk::node::{lock, process};
+use msk::pki::{Authority, Role, files};
+use msk::planner::document::{first_document, removal_document};
+use msk::spec::cluster::{
+    AuthenticationSpec, ClusterSpec, DEFAULT_MAX_MESSAGE_BYTES, EncryptionSpec, LEAF_LIFETIME, LocalSpec,
+    SizeSpec, Sources,
+};
+use msk::spec::ids::{ClusterName, ClusterUid, NodeId};
+use msk::store::documents::keys::{self, PerNode, Single};
+use msk::store::documents::{ClusterDesired, ClusterIdentity, NodePhase, NodeStatus};
+use msk::store::identity::random_id;
+use msk::store::{Change, Documents, Home, Store};
+
+/// What a test wants of its cluster.
+pub(super) struct Options {
+    pub(super) brokers: usize,
+    pub(super) version: KafkaVersion,
+    pub(super) leaf_lifetime: Duration,
+    pub(super) in_cluster: bool,
+    pub(super) scram: bool,
+}
+
+impl Options {
+    pub(super) fn brokers(brokers: usize) -> Self {
+        Self {
+            brokers,
+            version: KafkaVersion::DEFAULT,
+            leaf_lifetime: LEAF_LIFETIME,
+            in_cluster: true,
+            scram: true,
+        }
+    }
+}
+
+/// A running cluster; everything of it ends when it is dropped.
+pub(super) struct Cluster {
+    _keep: tempfile::TempDir,
+    pub(super) documents: Documents,
+    pub(super) uid: ClusterUid,
+    pub(super) nodes: Vec<NodeDirectory>,
+}
+
+impl Cluster {
+    pub(super) async fn create(options: &Options) -> Self {
+        let keep = tempfile::Builder::new().prefix("msk node ü ").tempdir().unwrap();
+        let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
+        let data = DataDirectory::new(root.join("data"));
+        home::make_private_directory(data.path()).unwrap();
+        let store = Store::open_or_create(&Home::Directory(data.store()))
+            .await
+            .unwrap();
+        let name = ClusterName::new("events");
+        let uid = ClusterUid::new(random_id().unwrap());
+        let private = data.private(&name, &uid);
+        home::make_private_directory(&private).unwrap();
+        let now = Timestamp::now();
+        let internal = Authority::create(Role::Internal, &name, now).unwrap();
+        let server = Authority::create(Role::Server, &name, now).unwrap();
+        files::write_private(&home::internal_ca_key(&private), &internal.to_pem()).unwrap();
+        files::write_private(&home::server_ca_key(&private), &server.to_pem()).unwrap();
+        let zones: Vec<String> = ["a", "b", "c"]
+            .iter()
+            .take(options.brokers)
+            .map(|zone| format!("zone-{zone}"))
+            .collect();
+        let identity = ClusterIdentity {
+            kafka_cluster_id: draw_uuid().unwrap(),
+            zones: zones.clone(),
+            base_port: Some(free_block()),
+            voter_directory_ids: (1..=3).map(|id| (NodeId(id), draw_uuid().unwrap())).collect(),
+            internal_ca_pem: internal.certificate_pem().to_owned(),
+            server_ca_pem: server.certificate_pem().to_owned(),
+        };
+        let desired = first_document(&spec(&name, &zones, options), &identity);
+        let documents = Documents::of_cluster(&store, &uid);
+        let key = keys::single(&uid, Single::Cluster).unwrap();
+        documents.create(&key, &desired).await.unwrap();
+        let mut nodes = Vec::new();
+        for node in &desired.nodes {
+            let directory = data.node(&name, &uid, node.id);
+            NodeHome {
+                format: HOME_FORMAT,
+                store_root: data.store(),
+                store_id: store.id().clone(),
+                cluster_uid: uid.clone(),
+                cluster_name: name.clone(),
+                node_id: node.id,
+                private_directory: private.clone(),
+                kafka_directory: kafka_directory(options.version),
+                java: java(),
+                java_version: 17,
+                cds_directory: None,
+            }
+            .write(&directory)
+            .unwrap();
+            nodes.push(directory);
+        }
+        Self {
+            _keep: keep,
+            documents,
+            uid,
+            nodes,
+        }
+    }
+
+    /// Starts the agent of every node, detached; those that run stay.
+    pub(super) fn start_agents(&self) {
+        for node in &self.nodes {
+            let output = Command::new(env!("CARGO_BIN_EXE_msk-node"))
+                .args(["run", "--detach"])
+                .arg(node.path())
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+
+    pub(super) async fn status(&self, node: u32) -> Option<NodeStatus> {
+        let key = keys::per_node(&self.uid, NodeId(node), PerNode::Node).unwrap();
+        let read = self.documents.read::<NodeStatus>(&key).await.unwrap();
+        read.map(|read| read.body)
+    }
+
+    pub(super) async fn wait_for_phase(&self, node: u32, phase: NodePhase, patience: Duration) -> NodeStatus {
+        self.wait_for(node, patience, |status| status.phase == phase)
+            .await
+    }
+
+    pub(super) async fn wait_for(
+        &self,
+        node: u32,
+        patience: Duration,
+        is_right: impl Fn(&NodeStatus) -> bool,
+    ) -> NodeStatus {
+        let begun = Instant::now();
+        loop {
+            let status = self.status(node).await;
+            if let Some(status) = status.as_ref().filter(|status| is_right(status)) {
+                return status.clone();
+            }
+            assert!(
+                begun.elapsed() < patience,
+                "node {node} did not get there: {status:#?}\nagent: {}\nkafka: {}",
+                self.end_of(node, "agent.log"),
+                self.end_of(node, "kafka.log"),
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn end_of(&self, node: u32, log: &str) -> String {
+        let directory = &self.nodes[usize::try_from(node).unwrap() - 1];
+        let text = fs::read_to_string(directory.logs().join(log)).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
+    }
+
+    pub(super) async fn remove(&self) {
+        self.change(|desired| *desired = removal_document(desired)).await;
+    }
+
+    pub(super) async fn change(&self, change: impl Fn(&mut ClusterDesired)) {
+        let key = keys::single(&self.uid, Single::Cluster).unwrap();
+        self.documents
+            .update::<ClusterDesired>(&key, |desired| {
+                change(desired);
+                Change::Write
+            })
+            .await
+            .unwrap();
+    }
+
+    pub(super) async fn wait_until_nothing_runs(&self, patience: Duration) {
+        let begun = Instant::now();
+        while self.nodes.iter().any(|node| !processes(node).is_empty()) {
+            assert!(begun.elapsed() < patience, "something still runs");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// SIGKILL, and waits for the end: a signal is not the death yet.
+    pub(super) fn kill(process_id: u32) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(process_id).unwrap()).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        let begun = Instant::now();
+        while process::identify(process_id).is_some() && begun.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for _ in 0..2 {
+            for node in &self.nodes {
+                for process in processes(node) {
+                    Self::kill(process);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The agent's and Kafka's processes of a node.
+fn processes(node: &NodeDirectory) -> Vec<u32> {
+    let kafka = process::find_kafka(node, &node.configuration().join("server.properties"));
+    lock::running_agent(node)
+        .into_iter()
+        .chain(kafka)
+        .map(|process| process.process_id)
+        .collect()
+}
+
+fn spec(name: &ClusterName, zones: &[String], options: &Options) -> ClusterSpec {
+    ClusterSpec {
+        name: name.clone(),
+        kafka_version: options.version,
+        zones: zones.iter().cloned().collect(),
+        brokers_per_zone: 1,
+        encryption: EncryptionSpec {
+            in_cluster: options.in_cluster,
+            ..EncryptionSpec::default()
+        },
+        authentication: AuthenticationSpec {
+            scram: options.scram,
+            client_ca_pem: Vec::new(),
+            unauthenticated: !options.scram,
+        },
+        configuration: None,
+        max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+        dedicated_controllers: false,
+        controller_zones: BTreeSet::new(),
+        client_sources: Sources::default(),
+        monitoring_sources: Sources::default(),
+        security_group_ids: BTreeSet::new(),
+        size: SizeSpec::default(),
+        deletion_protection: false,
+        tags: BTreeMap::new(),
+        local: LocalSpec {
+            leaf_lifetime: options.leaf_lifetime,
+            ..LocalSpec::default()
+        },
+    }
+}
+
+/// A block of ports that nobody uses, far from those of other tests.
+fn free_block() -> u16 {
+    for _ in 0..1_000 {
+        let probe = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let base = probe / 100 * 100;
+        if base > 30_000
+            && base < 60_000
+            && (base..base + 40).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        {
+            return base;
+        }
+    }
+    panic!("no free ports")
+}
+
+fn java() -> Utf8PathBuf {
+    let path = std::env::var("PATH").unwrap();
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join("java"))
+        .find(|java| java.is_file());
+    Utf8PathBuf::from_path_buf(found.expect("java 17 has to be on the PATH")).unwrap()
+}
+
+fn kafka_directory(version: KafkaVersion) -> Utf8PathBuf {
+    let named = std::env::var_os("MSK_TEST_KAFKA_DIRECTORY").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/kafka"));
+    let path = Utf8PathBuf::from_path_buf(path).unwrap();
+    let libs = path.join(format!("kafka_2.13-{version}/libs"));
+    assert!(
+        libs.is_dir(),
+        "`{libs}` is not there; set MSK_TEST_KAFKA_DIRECTORY"
+    );
+    path
+}
