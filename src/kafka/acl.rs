@@ -196,7 +196,7 @@ impl AclResourceType {
     }
 
     /// The first Kafka line (major, minor) that knows a pair which [`checks`](Self::checks) accepts, for the
-    /// pairs that are younger than 3.7, the oldest line we run (compared: 3.9.1, 4.0.0, 4.1.1, 4.2.0, 4.3.1).
+    /// pairs that are younger than 3.9, the oldest line we run (compared: 3.9.1, 4.0.0, 4.1.1, 4.2.0, 4.3.1).
     pub const fn checked_since(self, operation: AclOperation) -> Option<(u16, u16)> {
         match (self, operation) {
             (Self::Group, AclOperation::DescribeConfigs | AclOperation::AlterConfigs) => Some((4, 0)),

@@ -1,7 +1,8 @@
 //! The APIs that this client speaks, with the versions that it uses of each.
 //!
 //! The first version of each range is flexible (see [`super::wire`]) and has the fields that our calls rely
-//! on; Kafka 3.7, the oldest line we run, offers it. The last one is the newest that the codec knows.
+//! on; Kafka 3.7 and everything after it offers it, but for the changes of voters, which came with 3.9. The
+//! last one is the newest that the codec knows.
 
 use kafka_protocol::messages as m;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
