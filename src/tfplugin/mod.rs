@@ -59,6 +59,8 @@
 
 mod context;
 mod diagnostics;
+/// Registry pages from schemas.
+pub mod docs;
 mod erased;
 mod planning;
 mod private;
@@ -81,6 +83,7 @@ pub use requests::{
 pub use resource::{DataSource, Provider, Registry, Resource};
 pub use serve::{Error as ServeError, SocketError, TlsError, serve, serve_for_debugging};
 pub use value::json::Error as JsonError;
+pub use value::msgpack::{Error as MsgpackError, Fault as MsgpackFault};
 pub use value::{
     Attr, AttributePath, DynamicValue, Number, NumberError, Object, ObjectType, Step, Type, TypeError,
     Unknown, Value,

@@ -10,3 +10,5 @@ mod kafka_client;
 mod kafka_files;
 #[cfg(test)]
 mod node_agent;
+#[cfg(test)]
+mod plugin;

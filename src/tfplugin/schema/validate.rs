@@ -11,7 +11,13 @@ use crate::tfplugin::value::{AttributePath, Object, Value};
 pub(crate) fn validate(body: &Body, config: &Object, path: &AttributePath, diagnostics: &mut Diagnostics) {
     for (name, attribute) in &*body.attributes {
         let value = config.try_get(name).unwrap_or(&Value::Null);
-        check_attribute(attribute, value, &path.attribute(name), diagnostics);
+        check_attribute(
+            attribute,
+            value,
+            &path.attribute(name),
+            attribute.sensitive,
+            diagnostics,
+        );
     }
     for (name, block) in &*body.blocks {
         let value = config.try_get(name).unwrap_or(&Value::Null);
@@ -23,6 +29,7 @@ fn check_attribute(
     attribute: &Attribute,
     value: &Value,
     path: &AttributePath,
+    sensitive: bool,
     diagnostics: &mut Diagnostics,
 ) {
     if value.is_null() || value.is_unknown() {
@@ -31,7 +38,7 @@ fn check_attribute(
     let check = Check {
         value,
         path,
-        sensitive: attribute.sensitive,
+        sensitive,
     };
     for rule in &attribute.validators {
         rule.run(check, diagnostics);
@@ -45,8 +52,12 @@ fn check_attribute(
     for_each_object(*nesting, value, path, &mut |object, path| {
         for (name, member) in &**members {
             let value = object.try_get(name).unwrap_or(&Value::Null);
-            // Terraform itself checks `required` in nested attributes only from the outside in.
-            check_attribute(member, value, &path.attribute(name), diagnostics);
+            let path = path.attribute(name);
+            if member.required && value.is_null() {
+                let detail = format!("`{path}` is required and not set. Set it.");
+                diagnostics.error(&path, "Missing required value", detail);
+            }
+            check_attribute(member, value, &path, sensitive || member.sensitive, diagnostics);
         }
     });
 }

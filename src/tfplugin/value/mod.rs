@@ -111,6 +111,30 @@ impl Value {
         }
     }
 
+    /// Reads a value of type `ty` from msgpack, as Terraform sends it.
+    ///
+    /// # Errors
+    /// The bytes are no value of that type, or break a limit.
+    pub fn from_msgpack(bytes: &[u8], ty: &Type) -> Result<Self, msgpack::Error> {
+        msgpack::decode(bytes, ty)
+    }
+
+    /// Writes the value as msgpack of type `ty`.
+    ///
+    /// # Errors
+    /// The value does not fit the type.
+    pub fn to_msgpack(&self, ty: &Type) -> Result<Vec<u8>, msgpack::Error> {
+        msgpack::encode(self, ty)
+    }
+
+    /// Reads a value of type `ty` from JSON, as Terraform stores it.
+    ///
+    /// # Errors
+    /// The text is no value of that type, or breaks a limit.
+    pub fn from_json(text: &[u8], ty: &Type) -> Result<Self, json::Error> {
+        json::decode(text, ty)
+    }
+
     /// The JSON form, for messages and tests. Shows everything, secrets too.
     ///
     /// # Errors

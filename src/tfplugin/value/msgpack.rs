@@ -23,7 +23,7 @@ const REFINED: i8 = 12;
 /// Why bytes or a value were refused, and where.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{fault}", At(.path))]
-pub(crate) struct Error {
+pub struct Error {
     /// Where in the value.
     pub path: AttributePath,
     /// What is wrong.
@@ -45,7 +45,7 @@ impl fmt::Display for At<'_> {
 
 /// What is wrong with bytes or a value.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The bytes end inside a value, or a length says more than there is.
     #[error("message is cut off")]
     CutOff,

@@ -1,0 +1,6 @@
+//! The plugin SDK from outside: a host that behaves like Terraform's, a hostile one, and Terraform.
+
+mod host;
+mod hostile;
+mod protocol;
+mod terraform;
