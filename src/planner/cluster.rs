@@ -1,6 +1,6 @@
 //! The plan of one cluster: create, carry on with a create, mend, change live, remove.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::document::{first_document, next_document, waiting_for_restart};
@@ -228,8 +228,23 @@ fn keep(wanted: &ClusterSpec, seen: &ObservedCluster, now: Timestamp) -> Plan {
     };
     let mut steps = Steps::default();
     let mut report = Report::default();
+    let properties = live_properties((wanted, identity), (*generation, before), seen);
+    if let Properties::Write(reason) = &properties {
+        steps.next().add(Action::WriteDesired, reason.as_str());
+    }
+    // Nodes that start do so with the new document, and only living ones can take properties.
     mend(&mut steps, &mut report, before, seen, now);
-    change_live(&mut steps, (wanted, identity), (*generation, before), seen);
+    match properties {
+        Properties::Settled => {}
+        Properties::Write(_) => {
+            steps
+                .next()
+                .add(Action::AwaitProperties, "the agents set them without a restart");
+        }
+        Properties::Await(reason) => {
+            steps.next().add(Action::AwaitProperties, reason);
+        }
+    }
     for waiting in waiting_for_restart(wanted, identity, before) {
         report.waits.push(format!(
             "`{waiting}` takes effect with a restart of the nodes, which is not in this version"
@@ -368,12 +383,21 @@ fn failed(problem: Option<(ProblemCode, &String)>) -> Help {
     }
 }
 
-fn change_live(
-    steps: &mut Steps,
+/// What the live properties need.
+enum Properties {
+    /// Nothing.
+    Settled,
+    /// The document must say other ones, for this reason; then the agents set them.
+    Write(String),
+    /// The document is right, and the agents are to set them, for this reason.
+    Await(String),
+}
+
+fn live_properties(
     (wanted, identity): (&ClusterSpec, &ClusterIdentity),
     (generation, before): (Generation, &ClusterDesired),
     seen: &ObservedCluster,
-) {
+) -> Properties {
     let next = next_document(wanted, identity, before);
     if next != *before {
         let names: Vec<&str> = next
@@ -382,42 +406,33 @@ fn change_live(
             .filter(|(name, value)| before.live_properties.get(*name) != Some(value))
             .map(|(name, _)| name.as_str())
             .collect();
-        let reason = format!("changes live: {}", names.join(", "));
-        steps
-            .next()
-            .add(Action::WriteDesired, reason)
-            .next()
-            .add(Action::AwaitProperties, "the agents set them without a restart");
-        return;
+        return Properties::Write(format!("changes live: {}", names.join(", ")));
     }
-    let Some(status) = seen.properties.known() else {
-        return;
+    let under_way = || Properties::Await("an earlier change of live properties is under way".to_owned());
+    let status = match &seen.properties {
+        Seen::Known(status) => status,
+        // Every node was started with the first document's, so only a later one waits for agents.
+        Seen::Absent if generation > Generation(1) => return under_way(),
+        Seen::Absent | Seen::Uncertain => return Properties::Settled,
     };
+    if status.applied < generation && !is_applied_in_effect(before, &status.dynamic) {
+        return under_way();
+    }
     let drifted: Vec<&str> = before
         .live_properties
         .iter()
-        .filter(|(name, value)| {
-            let seen = status.dynamic.get(*name);
-            seen.is_some_and(|seen| seen != *value)
-        })
+        .filter(|(name, value)| status.dynamic.get(*name).is_some_and(|seen| seen != *value))
         .map(|(name, _)| name.as_str())
         .collect();
-    if status.applied < generation && !is_applied_in_effect(before, &status.dynamic) {
-        steps.next().add(
-            Action::AwaitProperties,
-            "an earlier change of live properties is under way",
-        );
-    } else if !drifted.is_empty() {
-        let reason = format!("changed outside: {}", drifted.join(", "));
-        steps.next().add(Action::AwaitProperties, reason);
+    if drifted.is_empty() {
+        Properties::Settled
+    } else {
+        Properties::Await(format!("changed outside: {}", drifted.join(", ")))
     }
 }
 
 /// Whether every live property is already the dynamic cluster default.
-fn is_applied_in_effect(
-    desired: &ClusterDesired,
-    dynamic: &std::collections::BTreeMap<String, String>,
-) -> bool {
+fn is_applied_in_effect(desired: &ClusterDesired, dynamic: &BTreeMap<String, String>) -> bool {
     desired
         .live_properties
         .iter()

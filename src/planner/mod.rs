@@ -22,6 +22,9 @@ pub mod report;
 /// What a finished cluster tells its users: endpoints, brokers, client properties.
 pub mod outputs;
 
+/// A separate check of finished plans.
+pub mod lint;
+
 /// Whether a node may be stopped now.
 pub mod safety;
 
