@@ -87,18 +87,22 @@ impl Error {
 
 /// The path that the archive of a distribution and a Java has, whether or not it is there.
 ///
-/// The name carries all that the JVM will compare: its own build, and path, size and time of every jar.
+/// The name stands for what the JVM will compare: path, size and time of Java itself and of every jar.
+/// Should it hit an archive that does not fit all the same, the JVM passes that over.
 ///
 /// # Errors
 /// [`Error::Io`] if a jar cannot be looked at.
 pub fn path(directory: &Utf8Path, distribution: &Distribution, java: &Java) -> Result<Utf8PathBuf, Error> {
     let mut context = digest::Context::new(&digest::SHA256);
-    context.update(java.build.as_bytes());
-    context.update(java.program.as_str().as_bytes());
-    for jar in &distribution.jars {
-        let metadata = fs::metadata(jar).map_err(Error::io("look at", jar))?;
-        let modified = metadata.modified().map_err(Error::io("look at", jar))?;
-        context.update(format!("\n{jar} {} {modified:?}", metadata.len()).as_bytes());
+    // Java itself by its real place: what is in PATH is often a link to a link.
+    let program = java
+        .program
+        .canonicalize_utf8()
+        .map_err(Error::io("look at", &java.program))?;
+    for file in std::iter::once(&program).chain(&distribution.jars) {
+        let metadata = fs::metadata(file).map_err(Error::io("look at", file))?;
+        let modified = metadata.modified().map_err(Error::io("look at", file))?;
+        context.update(format!("{file} {} {modified:?}\n", metadata.len()).as_bytes());
     }
     let digest = context.finish();
     let short = digest

@@ -4,9 +4,9 @@ use super::context::{Context, Desired};
 use super::home::{make_private_directory, write_private};
 use super::kafka::properties_path;
 use super::problem::{code_of, problem, with_causes};
-use crate::kafka::distribution;
 use crate::kafka::java::Java;
 use crate::kafka::launch::{self, CommandLine, Heap, Tuning};
+use crate::kafka::{class_data, distribution};
 use crate::store::documents::{Problem, ProblemCode};
 
 /// Program, arguments and environment; writes the logging configuration that they name.
@@ -46,8 +46,7 @@ pub(crate) fn command_line(context: &Context, desired: &Desired) -> Result<Comma
         .home
         .cds_directory
         .as_ref()
-        .map(|folder| folder.join(format!("kafka-{version}-java-{}.jsa", java.release)))
-        .filter(|archive| archive.is_file());
+        .and_then(|folder| class_data::find(folder, &distribution, &java));
     Ok(launch::command_line(&launch::Node {
         version,
         java: &java,
