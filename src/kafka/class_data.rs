@@ -22,6 +22,7 @@ use aws_lc_rs::digest;
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 use crate::clock::Timestamp;
@@ -195,6 +196,8 @@ async fn train(scratch: &Utf8Path, distribution: &Distribution, java: &Java) -> 
     prepare(scratch, distribution)?;
     let archive = scratch.join("kafka.jsa");
     let mut node = start(scratch, distribution, java, &archive)?;
+    // Taken, since waiting for the node would close it.
+    let mut leash = node.stdin.take();
     let run = async {
         let log = scratch.join("server.log");
         // The last line of a start, in every version.
@@ -217,6 +220,10 @@ async fn train(scratch: &Utf8Path, distribution: &Distribution, java: &Java) -> 
         node.wait()
             .await
             .map_err(Error::io("wait for the node in", scratch))?;
+        if let Some(leash) = &mut leash {
+            // Nobody reads any more if the node took the shell down with it.
+            let _ = leash.write_all(b"\n").await;
+        }
         Ok(())
     };
     match tokio::time::timeout(PATIENCE, run).await {
@@ -348,6 +355,10 @@ fn write(path: &Utf8Path, text: &str) -> Result<(), Error> {
         .map_err(|error| Error::io("write", path)(io::Error::other(error)))
 }
 
+/// Ties the node to this process: if this one dies, also by SIGKILL, the pipe behind standard input ends,
+/// and so does the node. A line through the pipe takes the leash off.
+const LEASH: &str = r#"exec 3<&0; { read -r _ <&3 || kill -KILL $$; } & exec "$@" </dev/null 3<&-"#;
+
 /// Starts the node at the lowest priority. The program `nice` does that: a priority given later would not
 /// reach the threads that the JVM has started by then.
 fn start(
@@ -373,15 +384,15 @@ fn start(
         scratch: &tmp,
         class_data: None,
     });
-    let mut command = Command::new("nice");
+    let mut command = Command::new("/bin/sh");
     command
-        .args(["-n", "19", line.program.as_str()])
+        .args(["-c", LEASH, "sh", "nice", "-n", "19", line.program.as_str()])
         .arg(format!("-XX:ArchiveClassesAtExit={archive}"))
         .args(line.arguments)
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .envs(line.environment)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true);

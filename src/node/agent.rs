@@ -13,6 +13,7 @@ use super::home::{HomeError, NodeDirectory, NodeHome};
 use super::lock::{AgentLock, LockError};
 use super::observer;
 use super::supervisor::{Ended, Supervisor};
+use super::training;
 use crate::store::documents::keys;
 use crate::store::{Documents, Home, KeyError, OpenError, Store};
 
@@ -81,5 +82,6 @@ async fn work(home: NodeHome, directory: NodeDirectory) -> Result<Ended, AgentEr
     tokio::select! {
         ended = Box::pin(supervisor.run(terminate, wake)) => Ok(ended),
         never = Box::pin(observer::run(&context, &status_folder)) => match never {},
+        never = Box::pin(training::run(&context)) => match never {},
     }
 }

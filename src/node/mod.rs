@@ -31,6 +31,9 @@ mod desired;
 /// Keeps Kafka's process as the document wants it.
 mod supervisor;
 
+/// Makes the class-data archive for the next start.
+mod training;
+
 /// Formats the data directory under the first-format claim.
 mod format;
 
