@@ -31,6 +31,9 @@ pub mod cluster;
 /// Configurations in the control store.
 pub mod configurations;
 
+/// Topics, ACLs and users.
+pub mod access;
+
 /// The engine for one machine.
 pub mod local;
 

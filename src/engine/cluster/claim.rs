@@ -62,6 +62,8 @@ pub fn decide_create(found: Option<Standing<'_>>, caller: &Caller) -> CreateDeci
     };
     match phase {
         Phase::Making if found.run_is_alive => CreateDecision::Busy,
+        // Another address of this very walk holds it.
+        Phase::Making if found.was_presented => CreateDecision::Exists,
         Phase::Making => CreateDecision::TakeOver,
         Phase::Made
             if found.caller == caller && !found.run_is_alive && found.is_equal && !found.was_presented =>
@@ -171,6 +173,7 @@ mod tests {
         let table = [
             (Making, true, false, false, false, false, TakeOver),
             (Making, false, false, false, false, false, TakeOver),
+            (Making, true, false, false, true, true, Exists),
             (Making, true, true, false, true, false, Busy),
             (Making, false, true, false, true, false, Busy),
             // It was ACTIVE, or has a topic: any spec is no longer good enough.

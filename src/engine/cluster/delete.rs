@@ -56,7 +56,10 @@ impl<E: Engine> Clusters<E> {
             DeleteDecision::Protected => Err(ClusterError::Protected {
                 name: record.name.clone(),
             }),
-            DeleteDecision::HandOver => Ok(Deletion::HandedOver),
+            DeleteDecision::HandOver => {
+                self.walk.forget(&handle.claim);
+                Ok(Deletion::HandedOver)
+            }
             DeleteDecision::Remove => {
                 self.walk.note(&handle.claim);
                 self.remove(read, &request.limits).await?;

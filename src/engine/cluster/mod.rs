@@ -36,6 +36,7 @@ mod record;
 mod update;
 
 pub use claim::ClusterHandle;
+pub(crate) use create::terraform_label;
 pub use error::{ClusterError, StepError};
 
 /// The clusters of one control store.
@@ -56,6 +57,14 @@ impl Walk {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(claim.clone());
+    }
+
+    /// The address gives the claim up: the create that follows may take over.
+    pub(super) fn forget(&self, claim: &ClaimId) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(claim);
     }
 
     pub(super) fn knows(&self, claim: &ClaimId) -> bool {
@@ -179,6 +188,11 @@ impl<E: Engine> Clusters<E> {
     /// Notes that an address of this walk holds a cluster, so that no create takes it over.
     pub fn present(&self, handle: &ClusterHandle) {
         self.walk.note(&handle.claim);
+    }
+
+    /// The memory of this walk, shared with topics, ACLs and users.
+    pub(super) const fn walk(&self) -> &Walk {
+        &self.walk
     }
 
     async fn read_record(

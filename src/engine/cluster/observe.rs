@@ -23,7 +23,7 @@ const LONGEST_HEARTBEAT_SECONDS: u32 = 60;
 const MAX_STATUSES: usize = 2_000;
 
 /// Whether a status counts: current incarnation, younger than three heartbeats by the store's clock.
-pub(super) fn is_fresh<E: Engine>(
+pub(in crate::engine) fn is_fresh<E: Engine>(
     engine: &E,
     status: &NodeStatus,
     modified_at: Timestamp,

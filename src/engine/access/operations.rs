@@ -1,0 +1,284 @@
+//! Create, update, delete and read of one topic, ACL or user.
+
+use std::sync::Arc;
+
+use super::error::AccessError;
+use super::follower::Snapshot;
+use super::kind::Kind;
+use super::rules::{Placed, Placing, bury, effective_phase, exists, failure_of, not_ours, refused, settle};
+use super::writer::Edit;
+use super::{
+    Access, Lane, ObjectCreate, ObjectDelete, ObjectDeletion, ObjectOutcome, ObjectPlace, ObjectReading,
+    ObjectUpdate,
+};
+use crate::clock::Timestamp;
+use crate::engine::Engine;
+use crate::engine::cluster::claim::after_presenting;
+use crate::engine::process::own_holder;
+use crate::planner::access::codes;
+use crate::spec::ids::{ClaimId, Generation};
+use crate::store::documents::{ClusterRecord, ObjectClaim, Phase};
+use crate::store::identity::random_id;
+
+impl<E: Engine> Access<E> {
+    /// Creates an object, or carries on with what a dead create left.
+    ///
+    /// # Errors
+    /// [`AccessError`] if nothing of this create is left; else the outcome has the failure.
+    pub async fn create<K: Kind>(&self, request: ObjectCreate<K>) -> Result<ObjectOutcome<K>, AccessError> {
+        let record = self.active_record(&request.place, &request.limits).await?;
+        let lane = self.lane::<K>(&record.uid)?;
+        let snapshot = lane.follower.look(self.engine.as_ref()).await?;
+        let claim = ClaimId::new(random_id().map_err(crate::store::DocumentError::from)?);
+        let object_claim = ObjectClaim {
+            id: claim.clone(),
+            caller: request.caller.clone(),
+            holder: holder()?,
+            phase: Phase::Making,
+        };
+        let place = Placing {
+            name: request.place.name.clone(),
+            cluster: record.name.as_str().to_owned(),
+            snapshot,
+            walk: self.walk.clone(),
+        };
+        let mut entry = request.entry.clone();
+        *K::claim_mut(&mut entry) = object_claim;
+        let (placed, _) = lane
+            .writer
+            .change(move |desired, generation| place.create(desired, generation, &entry))
+            .await?;
+        let entry = match placed {
+            Placed::Written(entry) => entry,
+            Placed::Refused(error) => return Err(error),
+        };
+        self.walk.note(&claim);
+        let outcome = self
+            .outcome(&lane, &request.place, &record.uid, entry, &request.limits)
+            .await?;
+        match &outcome.failure {
+            Some(AccessError::Refused { .. }) => {
+                // Nothing of ours is there, or what is there is taken away: no state is left behind.
+                self.withdraw(&lane, &request.place, &outcome).await?;
+                Err(match outcome.failure {
+                    Some(AccessError::Refused { code, .. }) if code == codes::EXISTS_ALREADY => {
+                        exists::<K>(&request.place.name, record.name.as_str(), String::new())
+                    }
+                    Some(error) => error,
+                    None => AccessError::Internal {
+                        what: "a failure that is none",
+                    },
+                })
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    /// Changes an object that a state holds.
+    ///
+    /// # Errors
+    /// [`AccessError`] if nothing was changed; else the outcome has the failure.
+    pub async fn update<K: Kind>(
+        &self,
+        request: ObjectUpdate<K>,
+        also: impl Fn(&mut K::Desired, &K::Entry, Option<&K::Seen>, Generation) + Send + Sync + 'static,
+    ) -> Result<ObjectOutcome<K>, AccessError> {
+        let record = self.own_record(&request.place).await?;
+        let lane = self.lane::<K>(&record.uid)?;
+        let snapshot = lane.follower.look(self.engine.as_ref()).await?;
+        let (name, claim, wanted) = (
+            request.place.name.clone(),
+            request.claim.clone(),
+            request.entry.clone(),
+        );
+        let (placed, _) = lane
+            .writer
+            .change(move |desired, generation| {
+                let Some(before) = K::keep(desired).get(&name).cloned() else {
+                    return refused(AccessError::Missing {
+                        word: K::WORD,
+                        object: name.to_string(),
+                    });
+                };
+                if K::claim(&before).id != claim {
+                    return refused(not_ours::<K>(&name, &before));
+                }
+                let seen = K::seen(&snapshot.status).get(&name);
+                settle::<K>(desired, &snapshot);
+                let mut entry = wanted.clone();
+                let phase = effective_phase::<K>(&before, &snapshot);
+                *K::claim_mut(&mut entry) = ObjectClaim {
+                    phase: after_presenting(phase),
+                    ..K::claim(&before).clone()
+                };
+                K::renumber(&mut entry, generation);
+                K::inherit(&mut entry, &before, &snapshot.status);
+                also(desired, &before, seen, generation);
+                K::keep_mut(desired).insert(name.clone(), entry.clone());
+                (Edit::Changed, Placed::<K>::Written(entry))
+            })
+            .await?;
+        match placed {
+            Placed::Written(entry) => {
+                self.walk.note(&request.claim);
+                self.outcome(&lane, &request.place, &record.uid, entry, &request.limits)
+                    .await
+            }
+            Placed::Refused(error) => Err(error),
+        }
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Errors
+    /// [`AccessError`]; a delete that was cut off is carried on by the next one.
+    pub async fn delete<K: Kind>(&self, request: ObjectDelete<K>) -> Result<ObjectDeletion, AccessError> {
+        let record = match self.own_record(&request.place).await {
+            Ok(record) => record,
+            // With the cluster everything on it went.
+            Err(AccessError::NoCluster { .. } | AccessError::OtherCluster { .. }) => {
+                return Ok(ObjectDeletion::AlreadyGone);
+            }
+            Err(error) => return Err(error),
+        };
+        let lane = self.lane::<K>(&record.uid)?;
+        let name = request.place.name.clone();
+        let desired = lane.writer.read().await?;
+        let Some(entry) = K::keep(&desired).get(&name).cloned() else {
+            return match K::buried_at(&desired, &name) {
+                Some(generation) => self.await_burial(&lane, &request, &record, generation).await,
+                None => Ok(ObjectDeletion::AlreadyGone),
+            };
+        };
+        if K::claim(&entry).id != request.claim {
+            return Ok(ObjectDeletion::NotOurs(format!(
+                "{} It was left as it is.",
+                crate::engine::journal::chain(&not_ours::<K>(&name, &entry))
+            )));
+        }
+        if K::is_protected(&entry, record.deletion_protection) {
+            return Err(AccessError::Protected {
+                word: K::WORD,
+                object: name.to_string(),
+            });
+        }
+        // Until the entry was looked at an agent may be about to make the object.
+        let snapshot = self.await_entry(&lane, &entry, &request.limits).await?;
+        let is_unfinished = effective_phase::<K>(&entry, &snapshot) == Phase::Making;
+        if is_unfinished && !request.has_destroy_mark {
+            self.walk.forget(&request.claim);
+            return Ok(ObjectDeletion::HandedOver);
+        }
+        let claim = request.claim.clone();
+        let buried_name = name.clone();
+        let (buried, generation) = lane
+            .writer
+            .change(move |desired, generation| {
+                let is_still_ours = K::keep(desired)
+                    .get(&buried_name)
+                    .is_some_and(|entry| K::claim(entry).id == claim);
+                if !is_still_ours {
+                    return (Edit::Unchanged, false);
+                }
+                settle::<K>(desired, &snapshot);
+                let is_buried = bury::<K>(desired, &buried_name, &snapshot, generation);
+                (Edit::Changed, is_buried)
+            })
+            .await?;
+        if !buried {
+            return Ok(ObjectDeletion::Removed);
+        }
+        self.await_burial(&lane, &request, &record, generation).await
+    }
+
+    /// Reads an object: what Terraform keeps of it and what an agent saw.
+    ///
+    /// # Errors
+    /// [`AccessError`]; [`AccessError::NoCluster`] and [`AccessError::OtherCluster`] if the cluster is gone.
+    pub async fn read<K: Kind>(&self, place: &ObjectPlace<K>) -> Result<ObjectReading<K>, AccessError> {
+        let record = self.own_record(place).await?;
+        let lane = self.lane::<K>(&record.uid)?;
+        let snapshot = lane.follower.look(self.engine.as_ref()).await?;
+        let desired = lane.writer.look().await?;
+        let entry = K::keep(&desired).get(&place.name).cloned();
+        if let Some(entry) = &entry {
+            self.walk.note(&K::claim(entry).id);
+        }
+        let is_new_enough = entry
+            .as_ref()
+            .is_none_or(|entry| snapshot.has_applied(K::generation(entry)));
+        let failure = entry
+            .as_ref()
+            .and_then(|entry| failure_of::<K>(entry, &place.name, &snapshot));
+        Ok(ObjectReading {
+            uid: record.uid,
+            seen: K::seen(&snapshot.status).get(&place.name).cloned(),
+            entry,
+            is_certain: snapshot.is_believed() && is_new_enough,
+            age: snapshot.age,
+            failure,
+        })
+    }
+
+    /// Everything of one kind that the agents see on a cluster, for data sources.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub async fn list<K: Kind>(
+        &self,
+        cluster: &crate::spec::ids::ClusterName,
+    ) -> Result<(K::Desired, Arc<Snapshot<K>>), AccessError> {
+        let record = self.record(cluster).await?;
+        let lane = self.lane::<K>(&record.uid)?;
+        let snapshot = lane.follower.look(self.engine.as_ref()).await?;
+        let desired = lane.writer.look().await?;
+        Ok((K::Desired::clone(&desired), snapshot))
+    }
+
+    async fn own_record<K: Kind>(&self, place: &ObjectPlace<K>) -> Result<ClusterRecord, AccessError> {
+        let record = self.record(&place.cluster).await?;
+        match &place.uid {
+            Some(uid) if *uid != record.uid => Err(AccessError::OtherCluster {
+                word: K::WORD,
+                object: place.name.to_string(),
+                name: record.name,
+            }),
+            _ => Ok(record),
+        }
+    }
+
+    /// Takes a refused create out of the document again, with what it may have made half.
+    async fn withdraw<K: Kind>(
+        &self,
+        lane: &Lane<K>,
+        place: &ObjectPlace<K>,
+        outcome: &ObjectOutcome<K>,
+    ) -> Result<(), AccessError> {
+        let is_foreign = matches!(
+            &outcome.failure,
+            Some(AccessError::Refused { code, .. }) if code == codes::EXISTS_ALREADY || code == codes::REPLACED
+        );
+        let (name, claim) = (place.name.clone(), outcome.claim.clone());
+        let seen = outcome.seen.clone().filter(|_| !is_foreign);
+        lane.writer
+            .change(move |desired, generation| {
+                let entry = K::keep(desired).get(&name).cloned();
+                let Some(entry) = entry.filter(|entry| K::claim(entry).id == claim) else {
+                    return (Edit::Unchanged, ());
+                };
+                K::keep_mut(desired).remove(&name);
+                if let Some(seen) = &seen {
+                    K::bury(desired, &name, &entry, Some(seen), generation);
+                }
+                (Edit::Changed, ())
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+fn holder() -> Result<crate::store::documents::Holder, AccessError> {
+    own_holder(Timestamp::now()).map_err(|_| AccessError::Internal {
+        what: "this process cannot tell who it is",
+    })
+}

@@ -1,0 +1,242 @@
+//! The files that hold passwords on one machine, and their keyed fingerprints.
+//!
+//! A desired document only refers to the file. The fingerprint lets an agent tell whether what it reads
+//! is what was meant; its key lies beside the secrets and in no document.
+
+use std::sync::{Mutex, PoisonError};
+
+use aws_lc_rs::{hmac, rand};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::error::AccessError;
+use crate::engine::effects::effect;
+use crate::pki::files::{ensure_private_folder, read_private, write_private};
+use crate::secret::Secret;
+
+/// 24 random bytes are 32 characters.
+const PASSWORD_BYTES: usize = 24;
+const KEY_BYTES: usize = 32;
+
+/// Held while the key of fingerprints is looked for and made.
+static KEY_LOCK: Mutex<()> = Mutex::new(());
+
+/// A secret file's content.
+#[derive(Serialize, Deserialize)]
+struct Content {
+    username: String,
+    password: String,
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        self.password.zeroize();
+    }
+}
+
+/// A written secret: where it lies, and its fingerprint for the desired document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenSecret {
+    /// The file.
+    pub path: Utf8PathBuf,
+    /// Its keyed fingerprint.
+    pub fingerprint: String,
+}
+
+/// The secret file of a user below a cluster's private directory. The name is encoded, so that no user
+/// name leaves the folder.
+pub fn secret_file(private_directory: &Utf8Path, username: &str) -> Utf8PathBuf {
+    let name: String = username.bytes().fold(String::new(), |name, byte| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' => name + &char::from(byte).to_string(),
+        _ => format!("{name}%{byte:02X}"),
+    });
+    // Long names in foreign letters would exceed what a file may be called.
+    let name = if name.len() > 200 {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, username.as_bytes());
+        format!("sha256-{}", URL_SAFE_NO_PAD.encode(digest.as_ref()))
+    } else {
+        name
+    };
+    private_directory.join("secrets").join(format!("{name}.json"))
+}
+
+/// Draws a password: 32 characters that need no quoting anywhere.
+///
+/// # Errors
+/// [`AccessError::Internal`] without randomness.
+pub fn random_password() -> Result<Secret<String>, AccessError> {
+    let mut bytes = Zeroizing::new([0_u8; PASSWORD_BYTES]);
+    fill(bytes.as_mut())?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_ref())))
+}
+
+/// Writes a user's secret file, 0600 in a 0700 directory.
+///
+/// # Errors
+/// [`AccessError::SecretFile`].
+pub async fn write(
+    private_directory: &Utf8Path,
+    username: &str,
+    password: &Secret<String>,
+) -> Result<WrittenSecret, AccessError> {
+    let path = secret_file(private_directory, username);
+    let content = Content {
+        username: username.to_owned(),
+        password: password.expose().clone(),
+    };
+    let text = serde_json::to_string(&content).map_err(|_| AccessError::Internal {
+        what: "a secret that is no JSON",
+    })?;
+    let text = Secret::new(text);
+    let fingerprint = fingerprint(private_directory, username, password)?;
+    effect("write a secret", async {
+        let failed = file_error(&path);
+        ensure_private_folder(path.parent().unwrap_or(private_directory))
+            .and_then(|()| write_private(&path, &text))
+            .map_err(failed)
+    })
+    .await?;
+    Ok(WrittenSecret { path, fingerprint })
+}
+
+/// Reads the password of a user's secret file; `None` if there is no file.
+///
+/// # Errors
+/// [`AccessError::SecretFile`] or [`AccessError::SecretDamaged`].
+pub fn read(path: &Utf8Path) -> Result<Option<Secret<String>>, AccessError> {
+    let Some(text) = read_private(path).map_err(file_error(path))? else {
+        return Ok(None);
+    };
+    let content: Content = serde_json::from_str(text.expose()).map_err(|_| AccessError::SecretDamaged {
+        path: path.to_owned(),
+    })?;
+    Ok(Some(Secret::new(content.password.clone())))
+}
+
+/// Removes a user's secret file; one that is gone is fine.
+///
+/// # Errors
+/// [`AccessError::Internal`] if it cannot be removed.
+pub async fn remove(path: &Utf8Path) -> Result<(), AccessError> {
+    effect("remove a secret", async {
+        match std::fs::remove_file(path) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, path = %path, "a secret file cannot be removed");
+                Err(AccessError::Internal {
+                    what: "a secret file cannot be removed",
+                })
+            }
+        }
+    })
+    .await
+}
+
+/// The keyed fingerprint of a secret: HMAC-SHA-256 over user name, a zero byte and password, in
+/// URL-safe base64. The key is made at the first use.
+///
+/// # Errors
+/// [`AccessError::SecretFile`] if the key cannot be read or written.
+pub fn fingerprint(
+    private_directory: &Utf8Path,
+    username: &str,
+    password: &Secret<String>,
+) -> Result<String, AccessError> {
+    let key = fingerprint_key(private_directory)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    let mut context = hmac::Context::with_key(&key);
+    context.update(username.as_bytes());
+    context.update(&[0]);
+    context.update(password.expose().as_bytes());
+    Ok(URL_SAFE_NO_PAD.encode(context.sign().as_ref()))
+}
+
+fn fingerprint_key(private_directory: &Utf8Path) -> Result<Secret<String>, AccessError> {
+    let path = private_directory.join("fingerprint.key");
+    // Two first users at once make one key.
+    let _alone = KEY_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = read_private(&path).map_err(file_error(&path))? {
+        return Ok(key);
+    }
+    let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
+    fill(bytes.as_mut())?;
+    let key = Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()));
+    ensure_private_folder(private_directory).map_err(file_error(private_directory))?;
+    write_private(&path, &key).map_err(file_error(&path))?;
+    Ok(key)
+}
+
+fn fill(bytes: &mut [u8]) -> Result<(), AccessError> {
+    rand::fill(bytes).map_err(|_| AccessError::Internal {
+        what: "the system gives no randomness",
+    })
+}
+
+fn file_error(path: &Utf8Path) -> impl Fn(crate::pki::files::Error) -> AccessError + use<> {
+    let path = path.to_owned();
+    move |cause| AccessError::SecretFile {
+        path: path.clone(),
+        cause,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use camino::Utf8PathBuf;
+
+    use super::{fingerprint, random_password, read, secret_file, write};
+    use crate::secret::Secret;
+
+    fn temporary() -> (tempfile::TempDir, Utf8PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
+        (directory, path)
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_private_reads_back_and_its_fingerprint_follows_the_password() {
+        let (_keep, root) = temporary();
+        let private = root.join("private");
+        let password = random_password().unwrap();
+        assert_eq!(password.expose().len(), 32);
+        let written = write(&private, "app", &password).await.unwrap();
+        let mode = std::fs::metadata(&written.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(read(&written.path).unwrap().unwrap().expose(), password.expose());
+        assert_eq!(
+            fingerprint(&private, "app", &password).unwrap(),
+            written.fingerprint
+        );
+        let other = Secret::new("other".to_owned());
+        assert_ne!(fingerprint(&private, "app", &other).unwrap(), written.fingerprint);
+        assert!(!written.fingerprint.contains(password.expose()));
+    }
+
+    #[test]
+    fn no_user_name_leaves_the_folder_or_meets_another() {
+        let root = Utf8PathBuf::from("/p");
+        let names = [
+            "app",
+            "../app",
+            "a/b",
+            "a%2Fb",
+            "ä",
+            ".",
+            &"x".repeat(128),
+            &"ü".repeat(128),
+        ];
+        let files: std::collections::BTreeSet<_> =
+            names.iter().map(|name| secret_file(&root, name)).collect();
+        assert_eq!(files.len(), names.len());
+        for file in files {
+            assert_eq!(file.parent().unwrap(), "/p/secrets");
+            assert!(file.file_name().unwrap().len() < 255);
+        }
+    }
+}
