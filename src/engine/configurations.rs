@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::effects::effect;
 use crate::clock::Timestamp;
-use crate::spec::ids::ClaimId;
+use crate::spec::ids::{ClaimId, ClusterName, ClusterUid};
 use crate::store::documents::{
-    Caller, Claim, ClusterRecord, ConfigurationRecord, ConfigurationRevision, Phase, keys,
+    Caller, Claim, ClusterRecord, ConfigurationRecord, ConfigurationRevision, Phase, Tombstone, keys,
 };
-use crate::store::{Change, Deleted, DocumentError, Documents, KeyError, Put, Store};
+use crate::store::{Deleted, DocumentError, Documents, Key, KeyError, Put, Store};
 
 /// How many revisions of a configuration are kept.
 pub const MAX_REVISIONS: usize = 50;
@@ -343,7 +343,12 @@ pub async fn update(
         check_cover(update.name, &content.kafka_versions, &users)?;
         if !content.is_latest_of(&record) {
             if record.revisions.len() >= MAX_REVISIONS {
-                let dropped = oldest_unused(&record.revisions, &users).ok_or_else(|| RecordError::Full {
+                let numbers: Vec<u64> = record
+                    .revisions
+                    .iter()
+                    .map(|revision| revision.revision)
+                    .collect();
+                let dropped = oldest_unused(&numbers, &users).ok_or_else(|| RecordError::Full {
                     name: update.name.to_owned(),
                 })?;
                 record.revisions.retain(|revision| revision.revision != dropped);
@@ -365,14 +370,11 @@ pub async fn update(
 }
 
 /// The revision that goes when a new one comes and the limit is reached.
-pub fn oldest_unused(revisions: &[ConfigurationRevision], users: &[User]) -> Option<u64> {
-    let is_used = |revision: u64| users.iter().any(|user| user.revision == revision);
+pub fn oldest_unused(revisions: &[u64], users: &[User]) -> Option<u64> {
     // The latest stays: it is what the configuration says now.
     let (_, older) = revisions.split_last()?;
-    older
-        .iter()
-        .map(|revision| revision.revision)
-        .find(|revision| !is_used(*revision))
+    let is_used = |revision: u64| users.iter().any(|user| user.revision == revision);
+    older.iter().copied().find(|revision| !is_used(*revision))
 }
 
 /// The first cluster that a set of versions does not cover.
@@ -415,6 +417,38 @@ pub enum Removal {
     NotOurs,
 }
 
+/// Whether the configuration of this claim was deleted on purpose.
+///
+/// # Errors
+/// [`RecordError`].
+pub async fn is_gone(store: &Store, claim: &ClaimId) -> Result<bool, RecordError> {
+    let tombstone = Documents::of_store(store)
+        .read::<Tombstone>(&tombstone_of(claim)?)
+        .await?;
+    Ok(tombstone.is_some())
+}
+
+/// A configuration's identity is the claim of the create that made it.
+fn tombstone_of(claim: &ClaimId) -> Result<Key, KeyError> {
+    keys::tombstone(&ClusterUid::new(claim.as_str()))
+}
+
+/// Written before the record goes, so that a run that is killed in between leaves no riddle.
+async fn bury(documents: &Documents, name: &str, claim: &ClaimId) -> Result<(), RecordError> {
+    let tombstone = Tombstone {
+        name: ClusterName::new(name),
+        uid: ClusterUid::new(claim.as_str()),
+        deleted_at: Timestamp::now(),
+    };
+    let key = tombstone_of(claim)?;
+    effect(
+        "write the tombstone of a configuration",
+        documents.create(&key, &tombstone),
+    )
+    .await?;
+    Ok(())
+}
+
 /// Removes a configuration that nobody uses.
 ///
 /// # Errors
@@ -429,6 +463,7 @@ pub async fn remove(store: &Store, name: &str, claim: &ClaimId) -> Result<Remova
         if found.body.claim.id != *claim {
             return Ok(Removal::NotOurs);
         }
+        bury(&documents, name, claim).await?;
         match effect("remove a configuration", documents.delete(&key, &found)).await? {
             Deleted::Deleted | Deleted::Absent => return Ok(Removal::Removed),
             Deleted::Conflict => {}
@@ -443,23 +478,22 @@ pub async fn remove(store: &Store, name: &str, claim: &ClaimId) -> Result<Remova
 pub async fn hide(store: &Store, name: &str, claim: &ClaimId) -> Result<Removal, RecordError> {
     let documents = Documents::of_store(store);
     let key = keys::configuration_record(name)?;
-    let now = Timestamp::now();
-    let mut is_ours = true;
-    let hidden = documents.update::<ConfigurationRecord>(&key, |record| {
-        is_ours = record.claim.id == *claim;
-        if is_ours && record.deleted_at.is_none() {
-            record.deleted_at = Some(now);
-            Change::Write
-        } else {
-            Change::Keep
+    loop {
+        let Some(found) = documents.read::<ConfigurationRecord>(&key).await? else {
+            return Ok(Removal::Removed);
+        };
+        if found.body.claim.id != *claim {
+            return Ok(Removal::NotOurs);
         }
-    });
-    effect("hide a configuration", hidden).await?;
-    Ok(if is_ours {
-        Removal::Removed
-    } else {
-        Removal::NotOurs
-    })
+        bury(&documents, name, claim).await?;
+        let mut hidden = found.body.clone();
+        hidden.deleted_at = Some(Timestamp::now());
+        if let Put::Written(..) =
+            effect("hide a configuration", documents.replace(&key, &found, &hidden)).await?
+        {
+            return Ok(Removal::Removed);
+        }
+    }
 }
 
 /// Removes a hidden configuration that no cluster uses any more. Called when a cluster has left it.

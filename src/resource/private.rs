@@ -6,7 +6,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::cluster::ClusterHandle;
+use crate::engine::configurations::User;
 use crate::observed::ObservedCluster;
+use crate::planner::step::Step;
 use crate::spec::ids::{ClaimId, ClusterUid, StoreId};
 use crate::tfplugin::{Diagnostics, Private, chain};
 
@@ -16,12 +19,8 @@ pub const FORMAT: u32 = 1;
 /// A cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClusterPrivate {
-    /// The store that the cluster was made in.
-    pub store: StoreId,
-    /// The cluster's identity.
-    pub uid: ClusterUid,
-    /// The claim of the create that made it.
-    pub claim: ClaimId,
+    /// Which cluster, under whose claim.
+    pub handle: ClusterHandle,
     /// The configuration last applied, as the user wrote it (JSON of the object).
     pub written: serde_json::Value,
     /// The protection last applied.
@@ -34,6 +33,9 @@ pub struct ClusterPrivate {
     /// The attached revision's properties, as they were when the cluster was last applied or read.
     #[serde(default)]
     pub configuration: Option<KeptRevision>,
+    /// The steps that this plan showed; `None`: they could not be known.
+    #[serde(default)]
+    pub planned: Option<Vec<Step>>,
     /// Set by a destroy plan: everything goes. Without it a delete is half of a replacement.
     #[serde(default)]
     pub destroy: bool,
@@ -59,6 +61,12 @@ pub struct ConfigurationPrivate {
     pub claim: ClaimId,
     /// The configuration last applied, as the user wrote it.
     pub written: serde_json::Value,
+    /// The clusters that use it, as the last refresh saw them.
+    #[serde(default)]
+    pub users: Vec<User>,
+    /// The revisions that are kept, oldest first.
+    #[serde(default)]
+    pub revisions: Vec<u64>,
 }
 
 /// A topic, an ACL or a user.

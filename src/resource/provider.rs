@@ -9,8 +9,11 @@ use std::sync::Arc;
 
 pub use settings::{ArchiveSettings, LocalSettings};
 
+use tokio::sync::OnceCell;
+
+use super::engine::LocalClusters;
 use super::walk::Walk;
-use super::{caller, data};
+use super::{caller, cluster, configuration, data};
 use crate::store::documents::Caller;
 use crate::tfplugin::schema::Schema;
 use crate::tfplugin::{AttributePath, ConfigureRequest, Diagnostics, Object, Provider, Registry, chain};
@@ -37,6 +40,7 @@ pub struct ProviderData {
     pub caller: Caller,
     /// What was planned and read in this walk.
     pub walk: Walk,
+    pub(super) clusters: OnceCell<LocalClusters>,
 }
 
 impl Provider for Msk {
@@ -80,6 +84,7 @@ impl Provider for Msk {
                 settings,
                 caller,
                 walk: Walk::default(),
+                clusters: OnceCell::new(),
             })),
             Err(error) => {
                 diagnostics.general_error(
@@ -92,6 +97,28 @@ impl Provider for Msk {
     }
 
     fn register(&self, registry: &mut Registry<ProviderData>) {
+        registry.resource(cluster::Cluster);
+        registry.resource(configuration::Configuration);
         registry.data_source(data::kafka_versions::KafkaVersions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Msk;
+    use crate::tfplugin::schema::check_schema;
+    use crate::tfplugin::{Provider as _, Registry};
+
+    #[test]
+    fn every_schema_is_sound() {
+        assert_eq!(check_schema(&Msk.schema()), [""; 0]);
+        let registry = Registry::of(&Msk);
+        for (name, schema) in registry
+            .resource_schemas()
+            .into_iter()
+            .chain(registry.data_source_schemas())
+        {
+            assert_eq!(check_schema(&schema), [""; 0], "{name}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use crate::spec::ids::ClaimId;
+use crate::tfplugin::Private;
 
 /// One revision of a configuration, as planned or as read in this walk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub struct Walk {
 struct Memory {
     revisions: BTreeMap<(String, u64), KnownRevision>,
     clusters: BTreeMap<String, KnownCluster>,
-    read_clusters: BTreeSet<String>,
+    held: BTreeMap<String, Private>,
     presented: BTreeMap<ClaimId, String>,
 }
 
@@ -67,32 +68,29 @@ impl Walk {
         self.with(|memory| memory.clusters.get(id).cloned())
     }
 
-    /// The clusters that use a configuration, as far as this walk knows.
-    pub fn users_of(&self, configuration: &str) -> Vec<(String, KnownCluster)> {
+    /// The configuration that this process has planned a cluster with: `None` if it has planned none for
+    /// the cluster, an inner `None` if the cluster is planned without configuration.
+    pub fn planned_configuration(&self, cluster: &str) -> Option<Option<(String, u64)>> {
         self.with(|memory| {
-            let uses = |known: &KnownCluster| {
-                known
-                    .configuration
-                    .as_ref()
-                    .is_some_and(|(id, _)| id == configuration)
-            };
             memory
                 .clusters
-                .iter()
-                .filter(|(_, known)| uses(known))
-                .map(|(id, known)| (id.clone(), known.clone()))
-                .collect()
+                .get(cluster)
+                .map(|known| known.configuration.clone())
         })
     }
 
-    /// Notes that a state holds a cluster of this name.
-    pub fn note_read(&self, cluster: &str) {
-        self.with(|memory| memory.read_clusters.insert(cluster.to_owned()));
+    /// Keeps the private state of an object that a state of this walk holds.
+    ///
+    /// Terraform plans a tainted object like a new one and shows neither state nor private state of the
+    /// old; but the private part of that plan is all that the delete of the old one gets.
+    pub fn hold(&self, object: &str, private: &Private) {
+        self.with(|memory| memory.held.insert(object.to_owned(), private.clone()));
     }
 
-    /// Whether a state of this walk holds a cluster of this name: a create is then half of a replacement.
-    pub fn was_read(&self, cluster: &str) -> bool {
-        self.with(|memory| memory.read_clusters.contains(cluster))
+    /// The private state of an object that a state of this walk holds: a create of the same is then half
+    /// of a replacement.
+    pub fn held(&self, object: &str) -> Option<Private> {
+        self.with(|memory| memory.held.get(object).cloned())
     }
 
     /// Notes that the state of some address showed this claim for this object (`kind id`).

@@ -12,3 +12,7 @@ mod kafka_files;
 mod node_agent;
 #[cfg(test)]
 mod plugin;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod terraform_cluster;

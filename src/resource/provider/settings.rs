@@ -18,7 +18,7 @@ pub struct LocalSettings {
     pub archive: Option<ArchiveSettings>,
     /// The Maven command.
     pub maven_command: String,
-    /// The Java installation, if not the `java` in `PATH`.
+    /// The Java installation, if not `$JAVA_HOME` or the `java` in `PATH`.
     pub java_home: Option<Utf8PathBuf>,
     /// Where listeners bind, and what they advertise.
     pub listen_address: String,

@@ -7,6 +7,7 @@ mod attribute;
 mod block;
 mod check;
 pub(crate) mod conform;
+mod stored;
 mod validate;
 mod validators;
 

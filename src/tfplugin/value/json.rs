@@ -329,7 +329,7 @@ impl<'a> Reader<'a> {
 ///
 /// # Errors
 /// [`Error::Unknown`] if anything inside is unknown.
-pub(super) fn encode(value: &Value) -> Result<String, Error> {
+pub(crate) fn encode(value: &Value) -> Result<String, Error> {
     let mut text = String::new();
     put(&mut text, value)?;
     Ok(text)
