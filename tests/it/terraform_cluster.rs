@@ -148,8 +148,7 @@ fn what_is_not_in_this_version_is_refused_by_the_plan_and_not_by_validate() {
         assert_eq!(outcome.errors().len(), 1, "{line}: {:#?}", outcome.errors());
     }
     assert!(!terraform.data().exists());
-    terraform.destroy(&[]).must_fail_with(&["not in this version"]);
-    terraform.destroy(&["-refresh=false"]).must_succeed();
+    terraform.destroy(&[]).must_succeed();
 }
 
 #[test]
@@ -247,10 +246,6 @@ fn a_configuration_counts_its_revisions_and_knows_the_next_one_while_planning() 
     terraform.plan_must_be_empty();
     let state = terraform.state("msk_configuration.c");
     assert_eq!(state["revisions"].as_array().unwrap().len(), 2);
-    assert_eq!(
-        state["server_properties"]["auto.create.topics.enable"],
-        json!("FALSE")
-    );
 
     terraform.replace("main.tf", "[\"4.3.1\"]", "[\"4.2.2\", \"4.3.1\"]");
     terraform.apply(&[]).must_succeed();
@@ -270,6 +265,9 @@ fn a_configuration_counts_its_revisions_and_knows_the_next_one_while_planning() 
 #[test]
 fn a_configuration_is_imported_as_it_was_written() {
     let terraform = Terraform::new(CONFIGURATION);
+    terraform.apply(&[]).must_succeed();
+    // A later write presents the claim: from then on the record is held by a state.
+    terraform.replace("main.tf", "86400000", "3600000");
     terraform.apply(&[]).must_succeed();
     let output = terraform.run(&["state", "rm", "msk_configuration.c"]);
     assert!(output.status.success());
