@@ -8,6 +8,7 @@ use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::apply;
 use super::context::Context;
 use super::home::{HomeError, NodeDirectory, NodeHome};
 use super::lock::{AgentLock, LockError};
@@ -83,5 +84,6 @@ async fn work(home: NodeHome, directory: NodeDirectory) -> Result<Ended, AgentEr
         ended = Box::pin(supervisor.run(terminate, wake)) => Ok(ended),
         never = Box::pin(observer::run(&context, &status_folder)) => match never {},
         never = Box::pin(training::run(&context)) => match never {},
+        never = Box::pin(apply::run(&context, &desired_folder)) => match never {},
     }
 }

@@ -64,6 +64,9 @@ mod observer;
 /// The connection to the node's own broker.
 mod admin;
 
+/// Applies topics, users, ACLs and live properties.
+mod apply;
+
 /// Publishes the node's status.
 mod status;
 

@@ -48,7 +48,7 @@ impl Options {
 
 /// A running cluster; everything of it ends when it is dropped.
 pub(super) struct Cluster {
-    _keep: tempfile::TempDir,
+    keep: tempfile::TempDir,
     pub(super) documents: Documents,
     pub(super) uid: ClusterUid,
     pub(super) nodes: Vec<NodeDirectory>,
@@ -110,7 +110,7 @@ impl Cluster {
             nodes.push(directory);
         }
         Self {
-            _keep: keep,
+            keep,
             documents,
             uid,
             nodes,
@@ -131,6 +131,11 @@ impl Cluster {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
+    }
+
+    /// A private directory of the test.
+    pub(super) fn root(&self) -> Utf8PathBuf {
+        Utf8PathBuf::from_path_buf(self.keep.path().to_owned()).unwrap()
     }
 
     pub(super) async fn status(&self, node: u32) -> Option<NodeStatus> {

@@ -1,6 +1,7 @@
 //! Agents with real Kafka. Needs Java 17 and Kafka's jars: `MSK_TEST_KAFKA_DIRECTORY` names the folder
 //! that holds `kafka_2.13-<version>/libs`, by default `target/kafka`.
 
+mod access;
 mod cluster;
 
 use std::time::Duration;
@@ -16,6 +17,8 @@ async fn one_node_comes_up_and_survives_its_agent_and_its_own_death() {
     cluster.start_agents();
     let status = cluster.wait_for_phase(1, NodePhase::InSync, SOON).await;
     let first = status.incarnation.kafka.clone().unwrap();
+
+    access::is_applied(&cluster).await;
 
     // The agent dies, Kafka stays, and a new agent adopts it.
     Cluster::kill(status.incarnation.agent.process_id);

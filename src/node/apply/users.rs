@@ -1,0 +1,260 @@
+//! SCRAM users. Passwords are read where they live, salted here, sent, and forgotten.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use camino::Utf8Path;
+use serde::Deserialize;
+use tokio::time::Instant;
+use zeroize::Zeroize as _;
+
+use super::ApplyError;
+use super::shared::{Followed, Outcome, Published, Remaining, Snapshot, judge, statuses};
+use crate::clock::Timestamp;
+use crate::kafka::client::{Admin, ScramDeletion, ScramMechanism, ScramUpsert};
+use crate::node::context::Context;
+use crate::node::problem::with_causes;
+use crate::pki::files;
+use crate::planner::access::users::{KafkaUsers, UserOperation, plan_users};
+use crate::secret::Secret;
+use crate::spec::ids::Generation;
+use crate::spec::objects::RESERVED_USER_PREFIX;
+use crate::store::documents::keys::{PerNode, Single};
+use crate::store::documents::{AppliedFailure, SecretReference, UserObserved, UsersDesired, UsersStatus};
+
+/// As long as the hash's blocks need no more.
+const SALT_BYTES: usize = 32;
+
+pub(super) struct Users {
+    desired: Followed<UsersDesired>,
+    status: UsersStatus,
+    published: Published<UsersStatus>,
+    seen: KafkaUsers,
+    snapshot: Snapshot,
+}
+
+impl Users {
+    pub(super) async fn load(context: &Context) -> Result<Self, ApplyError> {
+        let all = statuses::<UsersStatus>(context, PerNode::Users).await?;
+        let status = all
+            .into_iter()
+            .max_by_key(|status| (status.applied, status.observed_at))
+            .unwrap_or_default();
+        Ok(Self {
+            desired: Followed::new(context, Single::Users)?,
+            status,
+            published: Published::new(context, PerNode::Users).await?,
+            seen: KafkaUsers::new(),
+            snapshot: Snapshot::none(),
+        })
+    }
+
+    pub(super) async fn apply(&mut self, context: &Context, admin: &Admin) -> Result<Instant, ApplyError> {
+        if self.snapshot.is_due() {
+            self.look(admin).await?;
+        }
+        self.desired.refresh(context).await?;
+        let mut remaining = Remaining::default();
+        if self.desired.generation > self.status.applied {
+            let done = self.send(admin, &mut remaining).await;
+            if done.is_err() {
+                self.snapshot.forget();
+            }
+            done?;
+            self.status.applied = remaining.applied(self.desired.generation, self.status.applied);
+        }
+        self.show();
+        self.published.publish(context, &self.status).await?;
+        remaining.check()?;
+        Ok(self.snapshot.next())
+    }
+
+    async fn look(&mut self, admin: &Admin) -> Result<(), ApplyError> {
+        let observed_at = Timestamp::now();
+        self.seen.clear();
+        for (user, credentials) in admin.describe_scram_users(None).await? {
+            if user.starts_with(RESERVED_USER_PREFIX) {
+                continue;
+            }
+            let mechanisms = credentials.unwrap_or_default().into_iter().map(|credential| {
+                let iterations = u32::try_from(credential.iterations).unwrap_or_default();
+                (credential.mechanism.name().to_owned(), iterations)
+            });
+            self.seen.insert(user, mechanisms.collect());
+        }
+        self.status.observed_at = observed_at;
+        self.snapshot.taken();
+        Ok(())
+    }
+
+    /// Brings the status in line with what was seen; who set a password is remembered.
+    fn show(&mut self) {
+        let before = std::mem::take(&mut self.status.users);
+        self.status.users = self
+            .seen
+            .iter()
+            .map(|(user, mechanisms)| {
+                let applied_generation = before.get(user).and_then(|user| user.applied_generation);
+                let observed = UserObserved {
+                    mechanisms: mechanisms.clone(),
+                    applied_generation,
+                };
+                (user.clone(), observed)
+            })
+            .collect();
+    }
+
+    async fn send(&mut self, admin: &Admin, remaining: &mut Remaining) -> Result<(), ApplyError> {
+        let plan = plan_users(&self.desired.body, &self.seen, &self.status);
+        let keep = &self.desired.body.keep;
+        self.status.failures.retain(|user, failure| {
+            keep.get(user)
+                .is_some_and(|entry| entry.generation == failure.generation)
+        });
+        self.status.failures.extend(plan.failures);
+        let mut upserts = Vec::new();
+        let mut deletions = Vec::new();
+        let mut generations: BTreeMap<String, (Generation, u32)> = BTreeMap::new();
+        for operation in plan.operations {
+            match operation {
+                UserOperation::Delete { username, mechanism } => match parse_mechanism(&mechanism) {
+                    Ok(mechanism) => deletions.push(ScramDeletion {
+                        user: username,
+                        mechanism,
+                    }),
+                    Err(what) => tracing::warn!(user = username, "{what}"),
+                },
+                UserOperation::Upsert {
+                    username,
+                    mechanism,
+                    iterations,
+                    secret,
+                    generation,
+                    ..
+                } => match upsert(&username, &mechanism, iterations, &secret) {
+                    Ok(upsert) => {
+                        generations.insert(username, (generation, iterations));
+                        upserts.push(upsert);
+                    }
+                    Err(message) => {
+                        let failure = AppliedFailure {
+                            generation,
+                            code: "secret".to_owned(),
+                            message,
+                        };
+                        self.status.failures.insert(username, failure);
+                    }
+                },
+            }
+        }
+        if upserts.is_empty() && deletions.is_empty() {
+            return Ok(());
+        }
+        self.desired.check_fresh()?;
+        let deleted: Vec<_> = deletions
+            .iter()
+            .map(|deletion| (deletion.user.clone(), deletion.mechanism.name()))
+            .collect();
+        let document = self.desired.generation;
+        for (user, result) in admin.alter_scram_users(&upserts, &deletions).await? {
+            let set = generations.get(&user);
+            let generation = set.map_or(document, |(generation, _)| *generation);
+            let outcome = match &result {
+                Ok(()) => Outcome::Done,
+                // A deletion of what is gone is done.
+                Err(error) if set.is_none() && error.is_absent() => Outcome::Done,
+                Err(error) => judge(error, generation),
+            };
+            match (outcome, set) {
+                (Outcome::Done, Some((generation, iterations))) => {
+                    self.note_set(&user, *generation, *iterations);
+                }
+                (Outcome::Done, None) => {
+                    for (_, mechanism) in deleted.iter().filter(|(name, _)| *name == user) {
+                        self.note_deleted(&user, mechanism);
+                    }
+                }
+                (Outcome::Failed(failure), _) => {
+                    self.status.failures.insert(user, failure);
+                }
+                (Outcome::Pending(what), _) => remaining.add(generation, what),
+            }
+        }
+        Ok(())
+    }
+
+    fn note_set(&mut self, user: &str, generation: Generation, iterations: u32) {
+        let mechanism = ScramMechanism::Sha512.name().to_owned();
+        self.seen
+            .entry(user.to_owned())
+            .or_default()
+            .insert(mechanism.clone(), iterations);
+        self.status.users.insert(
+            user.to_owned(),
+            UserObserved {
+                mechanisms: BTreeMap::from([(mechanism, iterations)]),
+                applied_generation: Some(generation),
+            },
+        );
+    }
+
+    fn note_deleted(&mut self, user: &str, mechanism: &str) {
+        if let Some(mechanisms) = self.seen.get_mut(user) {
+            mechanisms.remove(mechanism);
+            if mechanisms.is_empty() {
+                self.seen.remove(user);
+            }
+        }
+    }
+}
+
+fn parse_mechanism(name: &str) -> Result<ScramMechanism, String> {
+    [ScramMechanism::Sha256, ScramMechanism::Sha512]
+        .into_iter()
+        .find(|mechanism| mechanism.name() == name)
+        .ok_or_else(|| format!("`{name}` is no mechanism of this version"))
+}
+
+/// Reads and salts a password. The error is for people and shows nothing of it.
+fn upsert(
+    user: &str,
+    mechanism: &str,
+    iterations: u32,
+    secret: &SecretReference,
+) -> Result<ScramUpsert, String> {
+    let mechanism = parse_mechanism(mechanism)?;
+    let rounds = NonZeroU32::new(iterations).ok_or("0 iterations protect nothing")?;
+    let SecretReference::File(path) = secret else {
+        return Err("secrets of AWS Secrets Manager are not read in this version".to_owned());
+    };
+    let password = read_password(Utf8Path::new(path), user)?;
+    let mut salt = vec![0; SALT_BYTES];
+    aws_lc_rs::rand::fill(&mut salt).map_err(|_| "the system gives no randomness".to_owned())?;
+    let salted_password = mechanism.salt(&password, &salt, rounds);
+    Ok(ScramUpsert {
+        user: user.to_owned(),
+        mechanism,
+        iterations: i32::try_from(iterations).unwrap_or(i32::MAX),
+        salt,
+        salted_password,
+    })
+}
+
+/// The file that clients read as well: `{"username": …, "password": …}`, mode 0600.
+fn read_password(path: &Utf8Path, user: &str) -> Result<Secret<String>, String> {
+    #[derive(Deserialize)]
+    struct SecretFile {
+        username: String,
+        password: String,
+    }
+    let text = files::read_private(path).map_err(|cause| with_causes(&cause))?;
+    let text = text.ok_or_else(|| format!("the secret `{path}` is not there"))?;
+    // The reader's own message could quote the text.
+    let mut file: SecretFile =
+        serde_json::from_str(text.expose()).map_err(|_| format!("the secret `{path}` is damaged"))?;
+    if file.username != user {
+        file.password.zeroize();
+        return Err(format!("the secret `{path}` is of another user"));
+    }
+    Ok(Secret::new(file.password))
+}
