@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::kafka::properties::{self, Scope};
 use crate::spec::broker_properties::{default_of, in_milliseconds, is_live};
+use crate::spec::changes::{PropertyChanges, property_changes};
 use crate::spec::cluster::{ClusterSpec, LARGEST_MAX_MESSAGE_BYTES};
 
 /// Where the nodes run, as far as sizes are concerned.
@@ -56,6 +57,18 @@ pub fn cluster_properties(spec: &ClusterSpec, profile: Profile) -> ClusterProper
         half.insert(name, value);
     }
     split
+}
+
+/// What differs in effect between two forms of one cluster: a property that is written with the value that
+/// it has by default anyway is no change. For `spec::changes::refuse_restarts`.
+#[must_use]
+pub fn effective_changes(before: &ClusterSpec, after: &ClusterSpec, profile: Profile) -> PropertyChanges {
+    let all = |spec: &ClusterSpec| {
+        let mut properties = cluster_properties(spec, profile);
+        properties.fixed.append(&mut properties.live);
+        properties.fixed
+    };
+    property_changes(before.kafka_version, &all(before), &all(after))
 }
 
 /// `before` with what has left it since set to Kafka's default.

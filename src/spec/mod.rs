@@ -14,3 +14,9 @@ pub mod broker_properties;
 
 /// The rules of the interface: from what was written to the checked forms.
 pub mod check;
+
+/// What changed since the last apply.
+pub mod changes;
+
+/// What each attribute does on one machine and on change.
+pub mod support;

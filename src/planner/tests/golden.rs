@@ -8,6 +8,7 @@ use crate::kafka::server_properties::render;
 use crate::kafka::versions::KafkaVersion;
 use crate::planner::document::first_document;
 use crate::planner::outputs::{bootstrap_brokers, client_properties};
+use crate::planner::properties::{Profile, effective_changes};
 use crate::planner::server_properties::{NodeFiles, server_properties, super_users};
 use crate::spec::cluster::{ClientBroker, ClusterSpec, ConfigurationSpecReference};
 use crate::spec::ids::NodeId;
@@ -182,4 +183,20 @@ fn client_properties_have_limits_and_no_secrets() {
     let texts = client_properties(&desired);
     assert_eq!(texts.keys().copied().collect::<Vec<_>>(), ["sasl_scram"]);
     insta::assert_snapshot!(texts["sasl_scram"]);
+}
+
+#[test]
+fn writing_a_default_is_no_change_and_another_value_needs_a_restart() {
+    let before = spec(3, 1);
+    let with = |value: &str| {
+        let mut spec = spec(3, 1);
+        spec.configuration = Some(ConfigurationSpecReference {
+            id: "events".to_owned(),
+            revision: 1,
+            server_properties: [("auto.create.topics.enable".to_owned(), value.to_owned())].into(),
+        });
+        effective_changes(&before, &spec, Profile::OneMachine)
+    };
+    assert!(with("FALSE").restart.is_empty());
+    assert_eq!(with("true").restart.len(), 1);
 }
