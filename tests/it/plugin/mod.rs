@@ -2,5 +2,6 @@
 
 mod host;
 mod hostile;
+mod measure;
 mod protocol;
 mod terraform;
