@@ -24,7 +24,7 @@ use super::status::StatusPublisher;
 use super::sync;
 use crate::clock::Timestamp;
 use crate::spec::ids::Generation;
-use crate::store::documents::{NodePhase, Problem, ProblemCode, RunTarget};
+use crate::store::documents::{NodePhase, Problem, ProblemCode, RunTarget, ServerTrust};
 use crate::store::{Changes, KeyError, Prefix};
 
 /// How often a starting Kafka is asked whether it answers. A connection within a machine costs some
@@ -397,6 +397,45 @@ impl<'a> Supervisor<'a> {
         kafka::start(self.context, desired)
     }
 
+    /// Renews certificates that are due while Kafka runs. Of a Kafka that was adopted it is not known
+    /// whether it has read the newest ones, so it is told once.
+    fn renew(&mut self, desired: &Desired) {
+        let now = Timestamp::now();
+        let is_adopted = self.certificates.is_none();
+        if self
+            .certificates
+            .as_ref()
+            .is_some_and(|found| now < found.renew_at)
+        {
+            return;
+        }
+        match certificates::ensure(self.context, desired, now) {
+            Ok(mut found) => {
+                if is_adopted {
+                    for trust in [ServerTrust::Internal, ServerTrust::Server] {
+                        found
+                            .renewed
+                            .extend(certificates::listeners(desired, self.context.node_id(), trust));
+                    }
+                }
+                let renewed = std::mem::take(&mut found.renewed);
+                self.certificates = Some(found);
+                self.context.reload.send_modify(|names| names.extend(renewed));
+                self.context.certificates.send_modify(|count| *count += 1);
+                if self
+                    .status
+                    .now
+                    .problem
+                    .as_ref()
+                    .is_some_and(|problem| problem.code == ProblemCode::Certificate)
+                {
+                    self.status.now.problem = None;
+                }
+            }
+            Err(what) => self.status.now.problem = Some(what),
+        }
+    }
+
     async fn watch(&mut self, desired: &Arc<Desired>) {
         let Some(kafka) = &self.kafka else { return };
         let Some(node) = desired.node(self.context.node_id()) else {
@@ -424,6 +463,7 @@ impl<'a> Supervisor<'a> {
             }
             return;
         };
+        self.renew(desired);
         let peers = self.context.peers.borrow().clone();
         let view = self.context.view.borrow().clone();
         match sync::judge(desired, node, since, view.as_ref(), &peers) {

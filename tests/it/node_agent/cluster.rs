@@ -9,19 +9,21 @@ use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
 use msk::clock::Timestamp;
+use msk::kafka::client::{Admin, ClientConfig, IdentityPem, Tls};
 use msk::kafka::format::draw_uuid;
 use msk::kafka::versions::KafkaVersion;
 use msk::node::home::{self, DataDirectory, HOME_FORMAT, NodeDirectory, NodeHome};
 use msk::node::{lock, process};
 use msk::pki::{Authority, Role, files};
 use msk::planner::document::{first_document, removal_document};
+use msk::secret::Secret;
 use msk::spec::cluster::{
     AuthenticationSpec, ClusterSpec, DEFAULT_MAX_MESSAGE_BYTES, EncryptionSpec, LEAF_LIFETIME, LocalSpec,
     SizeSpec, Sources,
 };
 use msk::spec::ids::{ClusterName, ClusterUid, NodeId};
 use msk::store::documents::keys::{self, PerNode, Single};
-use msk::store::documents::{ClusterDesired, ClusterIdentity, NodePhase, NodeStatus};
+use msk::store::documents::{ClusterDesired, ClusterIdentity, ListenerName, NodePhase, NodeStatus};
 use msk::store::identity::random_id;
 use msk::store::{Change, Documents, Home, Store};
 
@@ -131,6 +133,28 @@ impl Cluster {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
+    }
+
+    /// A connection to the AGENT listener of a broker, with the certificates that lie there now.
+    pub(super) async fn admin(&self, node: u32) -> Admin {
+        let key = keys::single(&self.uid, Single::Cluster).unwrap();
+        let desired = self
+            .documents
+            .read::<ClusterDesired>(&key)
+            .await
+            .unwrap()
+            .unwrap();
+        let port = desired.body.node(NodeId(node)).unwrap().ports[&ListenerName::Agent];
+        let tls = self.nodes[usize::try_from(node).unwrap() - 1].tls();
+        let keystore = Secret::new(fs::read(tls.join("internal.pem")).unwrap());
+        let identity = IdentityPem {
+            certificate_chain: keystore.expose(),
+            key: &keystore,
+        };
+        let mut config = ClientConfig::new("127.0.0.1", port);
+        let authorities = fs::read(tls.join("internal-ca.pem")).unwrap();
+        config.tls = Some(Tls::from_pem(&authorities, Some(identity)).unwrap());
+        Admin::new(config)
     }
 
     /// A private directory of the test.
