@@ -1,13 +1,15 @@
 //! `msk_cluster`: a Kafka cluster with its nodes, certificates and endpoints.
 
 mod computed;
-mod look;
+pub(super) mod look;
 mod meaning;
 mod plan;
 mod refusals;
 mod schema;
+/// Which attributes work on one machine, which are refused, which are only recorded.
+pub mod standing;
 mod state;
-mod wanted;
+pub(super) mod wanted;
 
 use std::time::Duration;
 
@@ -202,6 +204,12 @@ fn apply_outcome(
     state.set("id", outcome.record.name.as_str());
     if let Some(observed) = &outcome.observed {
         state::set_computed(&mut state, observed);
+    }
+    if outcome.failure.is_none() {
+        // What the plan promised stays as it is; the next refresh shows what has become of it.
+        for (name, value) in base.iter().filter(|(_, value)| value.is_wholly_known()) {
+            state.set(name, value.clone());
+        }
     }
     if !state.get("planned_operations").is_wholly_known() {
         state.set("planned_operations", Value::list::<Value>([]));

@@ -375,7 +375,7 @@ fn private_for(store: crate::spec::ids::StoreId, record: &ConfigurationRecord) -
     }
 }
 
-fn set_computed(record: &ConfigurationRecord, state: &mut Object) {
+pub(super) fn set_computed(record: &ConfigurationRecord, state: &mut Object) {
     state.set("id", record.name.as_str());
     state.set(
         "latest_revision",
@@ -477,7 +477,7 @@ fn remember(data: &ProviderData, state: &Object) {
     );
 }
 
-fn remember_all(data: &ProviderData, record: &ConfigurationRecord) {
+pub(super) fn remember_all(data: &ProviderData, record: &ConfigurationRecord) {
     for revision in &record.revisions {
         let known = KnownRevision {
             kafka_versions: record.kafka_versions.iter().cloned().collect(),

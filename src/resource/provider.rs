@@ -99,6 +99,8 @@ impl Provider for Msk {
     fn register(&self, registry: &mut Registry<ProviderData>) {
         registry.resource(cluster::Cluster);
         registry.resource(configuration::Configuration);
+        registry.data_source(data::cluster::ClusterData);
+        registry.data_source(data::configuration::ConfigurationData);
         registry.data_source(data::kafka_versions::KafkaVersions);
     }
 }

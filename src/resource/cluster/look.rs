@@ -133,6 +133,21 @@ pub(super) async fn import(
     answer
 }
 
+/// Everything that is known of a cluster, for the data source.
+pub(in crate::resource) async fn tell(
+    schema: &Schema,
+    data: &ProviderData,
+    seen: &Found,
+    diagnostics: &mut Diagnostics,
+) -> Object {
+    let mut state = Object::new();
+    restore(schema, data, seen, &mut state, diagnostics).await;
+    state.set("id", seen.record.name.as_str());
+    state::set_computed(&mut state, &seen.observed);
+    show_drift(&mut state, seen);
+    state
+}
+
 /// Sets what the user writes from what was last applied. Values that mean the same stay as spelled.
 async fn restore(
     schema: &Schema,
@@ -208,7 +223,7 @@ async fn kept_revision(
 }
 
 /// Notes what others in this walk may ask about the cluster.
-pub(super) fn remember(data: &ProviderData, state: &Object, spec: Option<&ClusterSpec>) {
+pub(in crate::resource) fn remember(data: &ProviderData, state: &Object, spec: Option<&ClusterSpec>) {
     let Some(name) = name_of(state) else { return };
     let configuration = state.object("configuration").known().and_then(|object| {
         let revision = object

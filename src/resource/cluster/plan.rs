@@ -96,6 +96,10 @@ pub(super) async fn update(context: &Context<ProviderData>, request: &PlanReques
     refusals::refuse_values(&planned, found);
     refusals::refuse_changes(&applied, &planned, found);
     let has_changes = planned != *prior;
+    if planned.get("max_message_bytes") != prior.get("max_message_bytes") {
+        // It carries the message limits.
+        planned.set("client_properties", Value::unknown());
+    }
     let spec = wanted::for_plan(data, &planned, config, &attached, found);
     kept.planned = None;
     kept.destroy = false;

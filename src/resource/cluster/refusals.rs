@@ -114,7 +114,7 @@ fn short(value: &Value) -> Option<String> {
 }
 
 /// What one machine can never have.
-const RECORDED_ONLY: [&str; 15] = [
+pub(super) const RECORDED_ONLY: [&str; 15] = [
     "instance_type",
     "controller_instance_type",
     "volume_size",

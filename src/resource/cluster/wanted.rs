@@ -249,7 +249,7 @@ pub(super) fn choose_again(applied: &mut Object, config: &Object, attached: &Att
 }
 
 /// The rule of names, before one becomes part of a key.
-pub(super) fn is_name(text: &str) -> bool {
+pub(in crate::resource) fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && !text.starts_with('-')
         && text

@@ -1,6 +1,7 @@
 //! Configurations kept elsewhere as JSON, and what they mean with the schema's defaults.
 
-use super::{Attribute, Schema, conform};
+use super::attribute::Default;
+use super::{Attribute, Kind, Schema, conform};
 use crate::tfplugin::planning;
 use crate::tfplugin::value::{Object, Value, json};
 
@@ -36,6 +37,28 @@ impl Schema {
 }
 
 impl Attribute {
+    /// The same attribute where only the provider tells it: in a data source.
+    #[must_use]
+    pub fn only_told(&self) -> Self {
+        let mut told = self.clone();
+        if let Kind::Nested(nesting, members) = &self.kind {
+            let members = members
+                .iter()
+                .map(|(name, member)| (name.clone(), member.only_told()));
+            told.kind = Kind::Nested(*nesting, members.collect());
+        }
+        told.required = false;
+        told.optional = false;
+        told.write_only = false;
+        told.computed = true;
+        told.keep_prior = false;
+        told.replace = false;
+        told.default = Default::None;
+        told.validators = Vec::new();
+        told.same = None;
+        told
+    }
+
     /// Whether two values are equal, or mean the same by the attribute's own rule.
     pub fn means_the_same(&self, left: &Value, right: &Value) -> bool {
         let by_rule = || {

@@ -1,0 +1,3 @@
+data "msk_cluster" "events" {
+  name = "events"
+}

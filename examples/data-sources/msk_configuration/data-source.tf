@@ -1,0 +1,3 @@
+data "msk_configuration" "events" {
+  name = "events"
+}

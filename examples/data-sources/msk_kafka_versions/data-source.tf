@@ -1,0 +1,5 @@
+data "msk_kafka_versions" "all" {}
+
+output "default_version" {
+  value = data.msk_kafka_versions.all.default_version
+}
