@@ -128,7 +128,10 @@ impl Terraform {
     pub(crate) fn new(configuration: &str) -> Self {
         let bare = Self::bare();
         let base_port = free_block();
-        let provider = format!("provider \"msk\" {{\n  local = {{ base_port = {base_port} }}\n}}\n");
+        let provider = format!(
+            "provider \"msk\" {{\n  local = {{\n    base_port       = {base_port}\n    kafka_directory = \"{}\"\n  }}\n}}\n",
+            kafka_directory().display()
+        );
         bare.write("provider.tf", &provider);
         bare.write("main.tf", configuration);
         bare.init();
@@ -344,6 +347,14 @@ fn processes_on(directory: &Path) -> Vec<(u32, String)> {
             line.contains(needle).then_some((id, line))
         })
         .collect()
+}
+
+/// Where Kafka's distributions lie, shared by all tests so that each version is fetched once.
+fn kafka_directory() -> PathBuf {
+    std::env::var_os("MSK_TEST_KAFKA_DIRECTORY").map_or_else(
+        || Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka"),
+        PathBuf::from,
+    )
 }
 
 /// A block of ports that nobody uses right now, outside those of other tests of this kind.
