@@ -13,6 +13,8 @@ mod kafka_client;
 #[cfg(test)]
 mod kafka_files;
 #[cfg(test)]
+mod local_cluster;
+#[cfg(test)]
 mod node_agent;
 #[cfg(test)]
 mod plugin;

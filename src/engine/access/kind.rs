@@ -81,15 +81,15 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
 }
 
 /// [`Kind`] for topics.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Topics;
 
 /// [`Kind`] for ACLs, named by [`crate::store::documents::AclKey::id`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acls;
 
 /// [`Kind`] for SCRAM users.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Users;
 
 /// The methods that read the same for every kind.
