@@ -12,14 +12,22 @@ use msk::tfplugin::{serve, serve_for_debugging};
 /// The full source address.
 const ADDRESS: &str = "registry.terraform.io/terraform-provider-msk/msk";
 
-const USAGE: &str = "usage: terraform-provider-msk [--debug | --version]
+const USAGE: &str =
+    "usage: terraform-provider-msk [--debug | --version | clusters list | clusters discard NAME]
 
 Terraform and OpenTofu start this program without arguments.
   --debug    serve until Ctrl-C, print TF_REATTACH_PROVIDERS
   --version  print the version
+  clusters   list the clusters of a data directory, discard one that no state holds (--help)
 ";
 
 fn main() -> ExitCode {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|first| first == "clusters")
+    {
+        return msk::engine::local::command_line::main(std::env::args_os().skip(1));
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments
         .iter()

@@ -12,6 +12,9 @@ pub mod processes;
 /// The agent's program: installed once per version, started once per node.
 pub mod agent;
 
+/// `terraform-provider-msk clusters …`.
+pub mod command_line;
+
 mod identity;
 mod nodes;
 mod perform;

@@ -177,7 +177,8 @@ async fn a_request_to_stop_and_the_time_limit_end_a_step_that_hangs() {
     assert!(error.to_string().contains("broker 1"), "{error}");
     let stop = CancellationToken::new();
     let limits = Limits::starting_now(Duration::from_secs(60), stop.clone());
-    let running = run(&steps(), &recorder, &setting.journal, &limits);
+    let steps = steps();
+    let running = run(&steps, &recorder, &setting.journal, &limits);
     let stopping = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         stop.cancel();
