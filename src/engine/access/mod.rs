@@ -13,6 +13,7 @@ pub mod kind;
 /// The files that hold passwords, and their keyed fingerprints.
 pub mod secrets;
 
+mod adopt;
 mod follower;
 mod operations;
 mod rules;
@@ -23,6 +24,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use adopt::unclaimed;
 pub use error::AccessError;
 pub use follower::Snapshot;
 pub use kind::{Acls, Kind, Topics, Users};
