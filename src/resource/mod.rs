@@ -28,6 +28,18 @@ pub mod cluster;
 /// `msk_configuration`.
 pub mod configuration;
 
+/// What topics, ACLs and users share.
+mod access;
+
+/// `msk_scram_secret`.
+pub mod scram_secret;
+
+/// `msk_topic`.
+pub mod topic;
+
+/// `msk_acl`.
+pub mod acl;
+
 /// Data sources.
 pub mod data;
 

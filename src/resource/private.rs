@@ -83,6 +83,9 @@ pub struct ObjectPrivate {
     /// Set by a destroy plan: without it a delete is half of a replacement.
     #[serde(default)]
     pub destroy: bool,
+    /// Set by an import of what was made elsewhere: the store has no entry until the first change.
+    #[serde(default)]
+    pub adopted: bool,
 }
 
 /// Reads a document of private state; an unreadable one is an error, never "none".

@@ -11,9 +11,11 @@ pub use settings::{ArchiveSettings, LocalSettings};
 
 use tokio::sync::OnceCell;
 
+use super::access::LocalAccess;
+use super::access::sightings::Sightings;
 use super::engine::LocalClusters;
 use super::walk::Walk;
-use super::{caller, cluster, configuration, data};
+use super::{acl, caller, cluster, configuration, data, scram_secret, topic};
 use crate::store::documents::Caller;
 use crate::tfplugin::schema::Schema;
 use crate::tfplugin::{AttributePath, ConfigureRequest, Diagnostics, Object, Provider, Registry, chain};
@@ -40,7 +42,10 @@ pub struct ProviderData {
     pub caller: Caller,
     /// What was planned and read in this walk.
     pub walk: Walk,
+    /// What the addresses of this walk create, keep and destroy.
+    pub(super) sightings: Sightings,
     pub(super) clusters: OnceCell<LocalClusters>,
+    pub(super) access: OnceCell<LocalAccess>,
 }
 
 impl Provider for Msk {
@@ -85,6 +90,8 @@ impl Provider for Msk {
                 caller,
                 walk: Walk::default(),
                 clusters: OnceCell::new(),
+                sightings: Sightings::default(),
+                access: OnceCell::new(),
             })),
             Err(error) => {
                 diagnostics.general_error(
@@ -99,9 +106,14 @@ impl Provider for Msk {
     fn register(&self, registry: &mut Registry<ProviderData>) {
         registry.resource(cluster::Cluster);
         registry.resource(configuration::Configuration);
+        registry.resource(scram_secret::ScramSecret);
+        registry.resource(topic::Topic);
+        registry.resource(acl::Acl);
         registry.data_source(data::cluster::ClusterData);
         registry.data_source(data::configuration::ConfigurationData);
         registry.data_source(data::kafka_versions::KafkaVersions);
+        registry.data_source(data::topics::Topics);
+        registry.data_source(data::acls::Acls);
     }
 }
 

@@ -8,3 +8,9 @@ pub mod configuration;
 
 /// `msk_kafka_versions`.
 pub mod kafka_versions;
+
+/// `msk_topics`.
+pub mod topics;
+
+/// `msk_acls`.
+pub mod acls;
