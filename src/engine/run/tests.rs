@@ -109,7 +109,7 @@ fn limits(limit: Duration) -> Limits {
 async fn steps_of_one_order_run_together_and_the_next_order_waits() {
     let setting = setting().await;
     let recorder = Arc::new(Recorder::default());
-    let plenty = limits(Duration::from_secs(60));
+    let plenty = limits(Duration::from_mins(1));
     run(&steps(), &recorder, &setting.journal, &plenty).await.unwrap();
     let done = recorder.done.lock().unwrap().clone();
     assert_eq!(done.first(), Some(&Action::WriteDesired));
@@ -139,7 +139,7 @@ async fn a_failure_ends_the_run_and_stands_in_the_journal() {
         &steps(),
         &recorder,
         &setting.journal,
-        &limits(Duration::from_secs(60)),
+        &limits(Duration::from_mins(1)),
     )
     .await
     .unwrap_err();
@@ -176,7 +176,7 @@ async fn a_request_to_stop_and_the_time_limit_end_a_step_that_hangs() {
     assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
     assert!(error.to_string().contains("broker 1"), "{error}");
     let stop = CancellationToken::new();
-    let limits = Limits::starting_now(Duration::from_secs(60), stop.clone());
+    let limits = Limits::starting_now(Duration::from_mins(1), stop.clone());
     let steps = steps();
     let running = run(&steps, &recorder, &setting.journal, &limits);
     let stopping = async {
