@@ -77,7 +77,10 @@ impl LeafProfile {
     /// A node's certificate of the server authority, for all names and addresses that clients use.
     /// The common name is the first host name (cut to its first label where it is too long for one),
     /// else the first address; clients look at the alternative names alone.
-    pub fn server(dns_names: Vec<String>, addresses: Vec<IpAddr>, lifetime: Duration) -> Self {
+    ///
+    /// IPv4 addresses stand there as DNS names too: librdkafka before 2.2 (Debian 12's kcat) compares the
+    /// address that it dials with DNS names only, and would refuse every broker of one machine.
+    pub fn server(mut dns_names: Vec<String>, addresses: Vec<IpAddr>, lifetime: Duration) -> Self {
         let host = dns_names.first().map(|name| match name.split_once('.') {
             Some((label, _)) if name.len() > MAX_COMMON_NAME => label.to_owned(),
             _ => name.clone(),
@@ -85,6 +88,15 @@ impl LeafProfile {
         let common_name = host
             .or_else(|| addresses.first().map(IpAddr::to_string))
             .unwrap_or_default();
+        for address in addresses
+            .iter()
+            .filter(|address| address.is_ipv4())
+            .map(IpAddr::to_string)
+        {
+            if !dns_names.contains(&address) {
+                dns_names.push(address);
+            }
+        }
         Self {
             common_name,
             dns_names,

@@ -527,8 +527,19 @@ fn nodes_shake_hands_and_a_minted_node_does_not() {
     assert!(shake_hands(&internal, node, (&other_key, &other_chain), "example.org").is_err());
     assert!(shake_hands(&internal, node, (&minted_key, &minted_chain), "localhost").is_err());
     assert!(shake_hands(&internal, (&minted_key, &minted_chain), node, "localhost").is_err());
-    let server = LeafProfile::server(vec!["localhost".to_owned()], vec![], LEAF_LIFETIME);
+    let address = "127.0.0.1".parse().unwrap();
+    let server = LeafProfile::server(vec!["localhost".to_owned()], vec![address], LEAF_LIFETIME);
     let (server_key, server_chain) = leaf(&internal, &server);
+    // The address stands there as a DNS name too, for old clients; it must not trouble strict ones.
+    let signed = Certificate::from_pem(&server_chain.leaf_pem).unwrap();
+    assert_eq!(
+        (signed.dns_names().len(), signed.addresses()),
+        (2, &[address][..])
+    );
+    assert!(signed.dns_names().contains(&"127.0.0.1".to_owned()) && server.is_met_by(&signed));
+    for name in ["localhost", "127.0.0.1"] {
+        shake_hands(&internal, (&server_key, &server_chain), node, name).unwrap();
+    }
     assert!(shake_hands(&internal, node, (&server_key, &server_chain), "localhost").is_err());
 }
 
