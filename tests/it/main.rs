@@ -21,4 +21,6 @@ mod plugin;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod terraform_access;
+#[cfg(test)]
 mod terraform_cluster;
