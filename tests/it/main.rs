@@ -3,6 +3,8 @@
 //! `cfg(test)` holds for all of it; saying so lets the lints know that helpers are test code too.
 
 #[cfg(test)]
+mod accidents;
+#[cfg(test)]
 mod cluster_life;
 #[cfg(test)]
 mod docs_are_fresh;

@@ -222,6 +222,11 @@ impl Terraform {
             .insert(name.to_owned(), value.as_ref().to_str().unwrap().to_owned());
     }
 
+    /// Takes an environment variable away again.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.environment.remove(name);
+    }
+
     /// Runs any command of Terraform.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let program = std::env::var("MSK_TERRAFORM").unwrap_or_else(|_| "terraform".to_owned());
