@@ -122,8 +122,11 @@ fn listener_table(desired: &ClusterDesired, node: &NodeDesired) -> Lines {
         line("advertised.listeners", open(&node.advertised_host)),
         line("listener.security.protocol.map", protocols.join(",")),
         line("controller.listener.names", ListenerName::Controller.as_str()),
-        line("early.start.listeners", ListenerName::Controller.as_str()),
     ];
+    if node.is_controller {
+        // A node without that listener does not start if it is named here.
+        lines.push(line("early.start.listeners", ListenerName::Controller.as_str()));
+    }
     if node.is_broker {
         lines.push(line(
             "inter.broker.listener.name",
