@@ -134,6 +134,10 @@ pub(super) fn check(property: &Property, value: &str) -> Result<(), Rule> {
     if value.len() > LONGEST {
         return Err(rule(format!("at most {LONGEST} bytes long")));
     }
+    // With `in_cluster = false` brokers have a file provider: what it reads would end in Kafka's log.
+    if value.contains("${") {
+        return Err(rule("plain text: `${…}` is not replaced by anything here"));
+    }
     // Kafka trims every value but a password before it reads it.
     let trimmed = trim(value);
     match property.kind {
