@@ -100,6 +100,9 @@ impl Data {
 
 /// Runs the program; what went wrong stands on stderr.
 pub fn main() -> ExitCode {
+    // Kafka makes its files with the bits that this mask leaves: records are nobody else's business,
+    // even where somebody opens the directory above them.
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let done = match CommandLine::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),

@@ -1,5 +1,6 @@
 //! `msk-node run`: the agent in the foreground, or detached from whoever starts it.
 
+use std::ffi::OsString;
 use std::io;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +19,11 @@ use crate::node::log_file;
 const DETACH_PATIENCE: Duration = Duration::from_secs(10);
 /// How often the new agent is looked at.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// What an agent needs of its starter's environment.
+const PASSED_VARIABLES: [&str; 6] = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "MSK_NODE_LOG"];
+/// Test hooks of the agent begin with this.
+const HOOK_PREFIX: &str = "MSK_TEST_NODE_";
 
 /// Why an agent could not be detached.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +84,8 @@ fn detach(directory: &NodeDirectory) -> Result<(), DetachFailure> {
     let mut child = Command::new(program)
         .args(["run", "--detached"])
         .arg(directory.path())
+        .env_clear()
+        .envs(environment())
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(output)
@@ -100,6 +108,16 @@ fn detach(directory: &NodeDirectory) -> Result<(), DetachFailure> {
         std::thread::sleep(LOOK);
     }
     Ok(())
+}
+
+/// The agent lives long after whoever started it: it gets nothing that may be a secret of theirs.
+fn environment() -> Vec<(OsString, OsString)> {
+    std::env::vars_os()
+        .filter(|(name, _)| {
+            name.to_str()
+                .is_some_and(|name| PASSED_VARIABLES.contains(&name) || name.starts_with(HOOK_PREFIX))
+        })
+        .collect()
 }
 
 /// What [`detach`] fails with.
