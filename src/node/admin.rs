@@ -9,7 +9,7 @@ use super::certificates::{internal_keystore, internal_truststore};
 use super::context::Context;
 use crate::kafka::client::{Admin, ClientConfig, IdentityPem, Tls};
 use crate::secret::Secret;
-use crate::store::documents::ListenerName;
+use crate::store::documents::{ListenerName, NodeDesired};
 
 /// Why the broker cannot be talked to.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +32,20 @@ pub(crate) enum AdminError {
 pub(crate) fn connect(context: &Context, timeout: Duration) -> Result<Admin, AdminError> {
     let desired = context.desired().ok_or(AdminError::NoListener)?;
     let node = desired.node(context.node_id()).ok_or(AdminError::NoListener)?;
-    let port = node
-        .ports
-        .get(&ListenerName::Agent)
-        .ok_or(AdminError::NoListener)?;
+    connect_to(context, node, ListenerName::Agent, timeout)
+}
+
+/// A connection to one internal listener of any node; opened with the first request.
+///
+/// # Errors
+/// [`AdminError`].
+pub(crate) fn connect_to(
+    context: &Context,
+    node: &NodeDesired,
+    listener: ListenerName,
+    timeout: Duration,
+) -> Result<Admin, AdminError> {
+    let port = node.ports.get(&listener).ok_or(AdminError::NoListener)?;
     let mut config = ClientConfig::new(node.advertised_host.clone(), *port);
     config.node = Some(node.id);
     "msk-node".clone_into(&mut config.client_id);

@@ -13,6 +13,7 @@ use super::context::Context;
 use super::home::{HomeError, NodeDirectory, NodeHome};
 use super::lock::{AgentLock, LockError};
 use super::observer;
+use super::renewal;
 use super::supervisor::{Ended, Supervisor};
 use super::training;
 use crate::store::documents::keys;
@@ -85,5 +86,6 @@ async fn work(home: NodeHome, directory: NodeDirectory) -> Result<Ended, AgentEr
         never = Box::pin(observer::run(&context, &status_folder)) => match never {},
         never = Box::pin(training::run(&context)) => match never {},
         never = Box::pin(apply::run(&context, &desired_folder)) => match never {},
+        never = Box::pin(renewal::run(&context)) => match never {},
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn ensure(context: &Context, desired: &Desired, now: Timestamp) -> Re
 
 /// The TLS listeners of a node under one authority. A broker without a controller's role still dials
 /// controllers with the settings of their listener.
-pub(crate) fn listeners(desired: &Desired, node: NodeId, trust: ServerTrust) -> Vec<ListenerName> {
+fn listeners(desired: &Desired, node: NodeId, trust: ServerTrust) -> Vec<ListenerName> {
     let Some(node) = desired.node(node) else {
         return Vec::new();
     };

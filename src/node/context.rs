@@ -1,15 +1,15 @@
 //! What the loops of one agent share. Each value has one writer; the others watch it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::certificates::Certificates;
 use super::home::{NodeDirectory, NodeHome};
 use crate::clock::Timestamp;
 use crate::spec::ids::{Generation, NodeId};
 use crate::store::Documents;
-use crate::store::documents::{ClusterDesired, ListenerName, NodeDesired, NodeStatus, PeerView};
+use crate::store::documents::{ClusterDesired, NodeDesired, NodeStatus, PeerView, Problem};
 
 /// The desired document that the agent obeys at present.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +48,10 @@ pub(crate) struct Context {
     pub(crate) view: watch::Sender<Option<PeerView>>,
     /// The other nodes' last statuses; written by the observer.
     pub(crate) peers: watch::Sender<Peers>,
-    /// The listeners whose renewed certificate Kafka has not read yet.
-    pub(crate) reload: watch::Sender<BTreeSet<ListenerName>>,
-    /// Counts the certificates that this agent has put in place, so that connections use the newest.
-    pub(crate) certificates: watch::Sender<u64>,
+    /// The certificates that this agent has put in place; connections begin anew when they change.
+    pub(crate) certificates: watch::Sender<Option<Certificates>>,
+    /// What keeps certificates from being renewed; written by the renewal.
+    pub(crate) renewal: watch::Sender<Option<Problem>>,
 }
 
 impl Context {
@@ -65,8 +65,8 @@ impl Context {
             kafka: watch::Sender::new(KafkaState::Down),
             view: watch::Sender::new(None),
             peers: watch::Sender::new(Vec::new()),
-            reload: watch::Sender::new(BTreeSet::new()),
-            certificates: watch::Sender::new(0),
+            certificates: watch::Sender::new(None),
+            renewal: watch::Sender::new(None),
         }
     }
 

@@ -40,6 +40,9 @@ mod format;
 /// The node's own keys and certificates.
 mod certificates;
 
+/// Renews certificates while Kafka runs.
+mod renewal;
+
 /// The passwords of reserved users.
 mod password;
 

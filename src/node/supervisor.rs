@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::signal::unix::Signal;
 use tokio::time::Instant;
 
-use super::certificates::{self, Certificates};
+use super::certificates;
 use super::context::{Context, Desired, KafkaState};
 use super::desired::DesiredReader;
 use super::format;
@@ -24,7 +24,7 @@ use super::status::StatusPublisher;
 use super::sync;
 use crate::clock::Timestamp;
 use crate::spec::ids::Generation;
-use crate::store::documents::{NodePhase, Problem, ProblemCode, RunTarget, ServerTrust};
+use crate::store::documents::{NodePhase, Problem, ProblemCode, RunTarget};
 use crate::store::{Changes, KeyError, Prefix};
 
 /// How often a starting Kafka is asked whether it answers. A connection within a machine costs some
@@ -86,9 +86,9 @@ pub(crate) struct Supervisor<'a> {
     start_at: Option<Instant>,
     /// The generation under which the agent gave up; another one is a new try.
     held: Option<Generation>,
-    certificates: Option<Certificates>,
     looked_at: Option<Instant>,
     document_problem: Option<Problem>,
+    renewal_problem: Option<Problem>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -108,7 +108,7 @@ impl<'a> Supervisor<'a> {
             ready_since: None,
             start_at: None,
             held: None,
-            certificates: None,
+            renewal_problem: None,
             looked_at: None,
             document_problem: None,
         })
@@ -118,6 +118,7 @@ impl<'a> Supervisor<'a> {
     pub(crate) async fn run(mut self, mut terminate: Signal, mut wake: Signal) -> Ended {
         let mut view = self.context.view.subscribe();
         let mut peers = self.context.peers.subscribe();
+        let mut renewal = self.context.renewal.subscribe();
         loop {
             if let Some(ended) = self.step().await {
                 return ended;
@@ -136,6 +137,7 @@ impl<'a> Supervisor<'a> {
                 () = self.changes.changed(wait) => self.looked_at = None,
                 _ = view.changed() => {}
                 _ = peers.changed() => {}
+                _ = renewal.changed() => {}
                 _ = wake.recv() => {}
                 _ = terminate.recv() => {
                     tracing::info!("asked to end; Kafka goes on");
@@ -180,14 +182,23 @@ impl<'a> Supervisor<'a> {
                 }
             }
         }
-        self.status.now.problem = self
-            .status
-            .now
-            .problem
-            .take()
-            .or_else(|| self.document_problem.clone());
+        self.show_problems();
         self.status.now.view.clone_from(&self.context.view.borrow());
         None
+    }
+
+    /// What is wrong beside Kafka's process; its own problems come first.
+    fn show_problems(&mut self) {
+        let renewal = self.context.renewal.borrow().clone();
+        let before = std::mem::replace(&mut self.renewal_problem, renewal);
+        let shown = &mut self.status.now.problem;
+        if before.is_some() && *shown == before {
+            *shown = None;
+        }
+        *shown = shown
+            .take()
+            .or_else(|| self.document_problem.clone())
+            .or_else(|| self.renewal_problem.clone());
     }
 
     async fn look_at_documents(&mut self) {
@@ -374,7 +385,8 @@ impl<'a> Supervisor<'a> {
             return Ok(running);
         }
         format::ensure_formatted(self.context, desired).await?;
-        self.certificates = Some(certificates::ensure(self.context, desired, Timestamp::now())?);
+        let found = certificates::ensure(self.context, desired, Timestamp::now())?;
+        self.context.certificates.send_replace(Some(found));
         kafka::write_properties(self.context, desired)?;
         let node = desired
             .node(self.context.node_id())
@@ -397,45 +409,6 @@ impl<'a> Supervisor<'a> {
         kafka::start(self.context, desired)
     }
 
-    /// Renews certificates that are due while Kafka runs. Of a Kafka that was adopted it is not known
-    /// whether it has read the newest ones, so it is told once.
-    fn renew(&mut self, desired: &Desired) {
-        let now = Timestamp::now();
-        let is_adopted = self.certificates.is_none();
-        if self
-            .certificates
-            .as_ref()
-            .is_some_and(|found| now < found.renew_at)
-        {
-            return;
-        }
-        match certificates::ensure(self.context, desired, now) {
-            Ok(mut found) => {
-                if is_adopted {
-                    for trust in [ServerTrust::Internal, ServerTrust::Server] {
-                        found
-                            .renewed
-                            .extend(certificates::listeners(desired, self.context.node_id(), trust));
-                    }
-                }
-                let renewed = std::mem::take(&mut found.renewed);
-                self.certificates = Some(found);
-                self.context.reload.send_modify(|names| names.extend(renewed));
-                self.context.certificates.send_modify(|count| *count += 1);
-                if self
-                    .status
-                    .now
-                    .problem
-                    .as_ref()
-                    .is_some_and(|problem| problem.code == ProblemCode::Certificate)
-                {
-                    self.status.now.problem = None;
-                }
-            }
-            Err(what) => self.status.now.problem = Some(what),
-        }
-    }
-
     async fn watch(&mut self, desired: &Arc<Desired>) {
         let Some(kafka) = &self.kafka else { return };
         let Some(node) = desired.node(self.context.node_id()) else {
@@ -443,7 +416,13 @@ impl<'a> Supervisor<'a> {
         };
         self.status.now.incarnation.kafka = Some(kafka.identity().clone());
         self.status.now.applied = kafka.generation;
-        self.status.now.certificates_expire_at = self.certificates.as_ref().map(|found| found.expire_at);
+        let expire_at = self
+            .context
+            .certificates
+            .borrow()
+            .as_ref()
+            .map(|found| found.expire_at);
+        self.status.now.certificates_expire_at = expire_at;
         let Some(since) = self.ready_since else {
             let open = match readiness::last_listener(node) {
                 Some((_, port)) => readiness::is_open(&node.advertised_host, port).await,
@@ -463,7 +442,6 @@ impl<'a> Supervisor<'a> {
             }
             return;
         };
-        self.renew(desired);
         let peers = self.context.peers.borrow().clone();
         let view = self.context.view.borrow().clone();
         match sync::judge(desired, node, since, view.as_ref(), &peers) {

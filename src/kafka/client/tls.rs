@@ -1,10 +1,14 @@
 //! The TLS side of a connection, built from PEM texts.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::secret::Secret;
 
@@ -104,6 +108,26 @@ impl Tls {
             config: Arc::new(config),
             server_name: None,
         })
+    }
+
+    /// The leaf certificate (DER) that a server shows in a handshake, checked as for a connection. No
+    /// request is sent.
+    ///
+    /// # Errors
+    /// What the system or the handshake says.
+    pub async fn leaf_of(&self, host: &str, port: u16) -> io::Result<Vec<u8>> {
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => server_name(host).map_err(io::Error::other)?,
+        };
+        let stream = TcpStream::connect((host, port)).await?;
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        let mut stream = connector.connect(name, stream).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let leaf = shown.map(|leaf| leaf.to_vec());
+        // Whether the server says goodbye does not matter.
+        let _ = stream.shutdown().await;
+        leaf.ok_or_else(|| io::Error::other("no certificate was shown"))
     }
 
     /// Checks the broker's certificate against this name or IP address instead of the one we connect to.

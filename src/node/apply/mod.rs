@@ -14,8 +14,6 @@
 mod acls;
 /// The cluster's live properties.
 mod properties;
-/// Makes Kafka read renewed certificates.
-mod reload;
 /// What the kinds have in common.
 mod shared;
 /// Topics.
@@ -91,7 +89,6 @@ pub(crate) async fn run(context: &Context, folder: &Prefix) -> Infallible {
     let mut kafka = context.kafka.subscribe();
     let mut peers = context.peers.subscribe();
     let mut certificates = context.certificates.subscribe();
-    let mut reload = context.reload.subscribe();
     loop {
         let is_ready = *kafka.borrow_and_update() != KafkaState::Down;
         peers.mark_unchanged();
@@ -106,7 +103,6 @@ pub(crate) async fn run(context: &Context, folder: &Prefix) -> Infallible {
             _ = kafka.changed() => {}
             () = in_charge_changes(context, &mut peers) => {}
             _ = certificates.changed() => administrator.admin = None,
-            _ = reload.wait_for(|names| !names.is_empty()), if is_ready && context.reload.borrow().is_empty() => {}
         }
     }
 }
@@ -197,7 +193,6 @@ impl Administrator<'_> {
             Some(admin) => admin,
             None => self.admin.insert(admin::connect(self.context, PATIENCE)?),
         };
-        reload::keystores(self.context, admin).await?;
         self.own.drop_own_overrides(self.context, admin).await?;
         if !in_charge {
             // At rest a connection costs memory on both sides.
