@@ -9,6 +9,8 @@ mod cluster_life;
 #[cfg(test)]
 mod docs_are_fresh;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod house_rules;
 #[cfg(test)]
 mod kafka_client;

@@ -241,7 +241,8 @@ impl LocalEngine {
         self.java.get_or_try_init(find).await
     }
 
-    /// The agent's program in the data directory; installed once.
+    /// The agent's program in the data directory; installed unless it is there. The removal of the last
+    /// cluster removes it, maybe in the middle of a replacement.
     async fn program(&self) -> Result<&Utf8Path, LocalError> {
         let install = || async {
             let source = match &self.settings.agent_program {
@@ -255,7 +256,11 @@ impl LocalEngine {
                 Err(error) => Err(agent::AgentError::OwnProgram(std::io::Error::other(error)).into()),
             }
         };
-        Ok(self.program.get_or_try_init(install).await?.as_path())
+        let program = self.program.get_or_try_init(install).await?;
+        if !program.exists() {
+            install().await?;
+        }
+        Ok(program.as_path())
     }
 }
 

@@ -72,8 +72,14 @@ impl LocalEngine {
             cds_directory: Some(self.data.cds()),
         };
         home.write(&directory)?;
-        let program = self.program().await?;
-        Ok(agent::start(program, &directory).await?)
+        // From here on the node's directory keeps the program from being removed as unused. A destroy
+        // that had looked before may still take it away under our hands, once.
+        match agent::start(self.program().await?, &directory).await {
+            Err(agent::AgentError::Start { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {
+                Ok(agent::start(self.program().await?, &directory).await?)
+            }
+            started => Ok(started?),
+        }
     }
 
     pub(super) fn words_of(&self, place: &ClusterPlace, node: NodeId) -> String {
@@ -105,7 +111,11 @@ impl LocalEngine {
         let cluster = self.data.cluster(&place.name, &place.uid);
         processes::end_all(&cluster).await?;
         remove(&cluster).await?;
-        Ok(ports::release(store, place).await?)
+        ports::release(store, place).await?;
+        if names(&self.data.path().join("clusters"))?.is_empty() {
+            remove(&self.data.path().join("bin")).await?;
+        }
+        Ok(())
     }
 
     pub(super) fn what_is_left(&self, place: &ClusterPlace) -> Result<Vec<String>, LocalError> {

@@ -138,6 +138,30 @@ impl Terraform {
         bare
     }
 
+    /// A fresh directory with an example of this repository, initialized. Only the place of Kafka's jars and
+    /// the ports are changed, so that tests do not fetch Kafka for each example.
+    pub(crate) fn example(name: &str) -> Self {
+        let bare = Self::bare();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples")
+            .join(name)
+            .join("main.tf");
+        let text = fs::read_to_string(source).unwrap();
+        let local = format!(
+            "local = {{\n    base_port       = {}\n    kafka_directory = \"{}\"\n  }}",
+            free_block(),
+            kafka_directory().display()
+        );
+        assert!(
+            text.contains("local = {}"),
+            "{name} does not name the engine as expected"
+        );
+        bare.write("terraform.tf", "");
+        bare.write("main.tf", &text.replace("local = {}", &local));
+        bare.init();
+        bare
+    }
+
     /// A fresh directory without configuration, not initialized.
     pub(crate) fn bare() -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
