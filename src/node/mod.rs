@@ -81,3 +81,6 @@ mod log_file;
 
 /// The agent's own log.
 mod log_lines;
+
+/// Test hooks of the agent, inert unless their environment variable is set.
+mod hooks;

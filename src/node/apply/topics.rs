@@ -13,6 +13,7 @@ use crate::kafka::client::{
     NewPartitions, NewTopic, ReplicaTarget, TopicLayout, TopicMetadata, TopicPartition, TopicSelection,
 };
 use crate::node::context::Context;
+use crate::node::hooks::stop_before_delete;
 use crate::planner::access::codes;
 use crate::planner::access::placement::Place;
 use crate::planner::access::topics::{KafkaTopic, TopicOperation, plan_topics};
@@ -197,6 +198,9 @@ impl Topics {
         }
         let batches = Batches::sort(plan.operations);
         self.desired.check_fresh()?;
+        if !batches.delete.is_empty() {
+            stop_before_delete(context.node_id());
+        }
         self.delete(admin, batches.delete, &generation, &mut results)
             .await?;
         self.create(context, admin, batches.create, &generation, &mut results)

@@ -8,4 +8,10 @@
 
 mod world;
 
+mod host;
+mod hostile;
+mod lives;
+mod store;
 mod sweep;
+mod together;
+mod tombstone;

@@ -16,6 +16,7 @@ use serde_json::Value;
 pub(crate) struct Terraform {
     directory: tempfile::TempDir,
     environment: BTreeMap<String, String>,
+    program: Option<String>,
 }
 
 /// One warning or error, as Terraform tells it.
@@ -177,6 +178,7 @@ impl Terraform {
         let terraform = Self {
             directory,
             environment,
+            program: None,
         };
         fs::create_dir(terraform.path("work")).unwrap();
         terraform.install();
@@ -251,9 +253,22 @@ impl Terraform {
         self.environment.remove(name);
     }
 
+    /// Runs another program in Terraform's place.
+    pub(crate) fn use_program(&mut self, program: &Path) {
+        self.program = Some(program.to_str().unwrap().to_owned());
+    }
+
+    /// Runs Terraform itself again.
+    pub(crate) fn use_default_program(&mut self) {
+        self.program = None;
+    }
+
     /// Runs any command of Terraform.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let program = std::env::var("MSK_TERRAFORM").unwrap_or_else(|_| "terraform".to_owned());
+        let program = match &self.program {
+            Some(program) => program.clone(),
+            None => std::env::var("MSK_TERRAFORM").unwrap_or_else(|_| "terraform".to_owned()),
+        };
         let mut command = Command::new(&program);
         command
             .current_dir(self.path("work"))
