@@ -21,7 +21,7 @@ use crate::spec::cluster::ClusterSpec;
 use crate::spec::ids::{Generation, NodeId};
 use crate::store::documents::keys::{self, PerNode, Single};
 use crate::store::documents::{
-    ClusterDesired, ClusterIdentity, NodePhase, NodeStatus, Phase, PropertiesStatus, Tombstone,
+    ClusterDesired, ClusterIdentity, NodePhase, NodeStatus, Phase, Problem, PropertiesStatus, Tombstone,
 };
 use crate::store::{DocumentError, Documents, Put, Store};
 
@@ -195,8 +195,7 @@ impl<E: Engine> ClusterPerformer<E> {
                     .problem
                     .map_or_else(|| "its agent does not say why".to_owned(), |problem| problem.text),
             }),
-            _ if read.body.progress.is_empty() => Ok(Some(format!("{:?}", read.body.phase).to_lowercase())),
-            _ => Ok(Some(read.body.progress)),
+            phase => Ok(Some(waiting_text(phase, read.body.progress, read.body.problem))),
         }
     }
 
@@ -286,6 +285,19 @@ impl<E: Engine> ClusterPerformer<E> {
         }
         Ok(())
     }
+}
+
+/// What a node is doing; a problem that its agent works on comes first, since people may have to mend it.
+fn waiting_text(phase: NodePhase, progress: String, problem: Option<Problem>) -> String {
+    let progress = if progress.is_empty() {
+        format!("{phase:?}").to_lowercase()
+    } else {
+        progress
+    };
+    problem.map_or_else(
+        || progress.clone(),
+        |problem| format!("{}; {progress}", problem.text),
+    )
 }
 
 fn properties_are_done(
