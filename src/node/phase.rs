@@ -37,7 +37,7 @@
 //!     backing_off --> preparing: the time is over
 //!     backing_off --> stopped: Kafka shall not run
 //!     backing_off --> failed: five times in ten minutes
-//!     failed --> preparing: another document, or a new agent
+//!     failed --> preparing: another document, a new agent, or the data is back
 //!     failed --> stopping: Kafka shall not run
 //!     failed --> stopped: Kafka shall not run
 //! ```
@@ -82,7 +82,11 @@ pub const TRANSITIONS: &[(NodePhase, NodePhase, &str)] = &[
     (BackingOff, Preparing, "the time is over"),
     (BackingOff, Stopped, "Kafka shall not run"),
     (BackingOff, Failed, "five times in ten minutes"),
-    (Failed, Preparing, "another document, or a new agent"),
+    (
+        Failed,
+        Preparing,
+        "another document, a new agent, or the data is back",
+    ),
     (Failed, Stopping, "Kafka shall not run"),
     (Failed, Stopped, "Kafka shall not run"),
 ];

@@ -40,6 +40,8 @@ const REQUESTED_STOP_PATIENCE: Duration = Duration::from_mins(1);
 const LAST_LINES: usize = 12;
 /// After a failure that may pass by itself (a port is taken, a disk is full): wait this long.
 const RETRY_FAILED_START: Duration = Duration::from_secs(5);
+/// How often data that was not there, or another's, is looked for again. A person brings it back.
+const LOOK_FOR_DATA: Duration = Duration::from_secs(10);
 
 /// How an agent's work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -254,6 +256,9 @@ impl<'a> Supervisor<'a> {
             self.phase(NodePhase::BackingOff, progress);
         } else {
             self.held = self.context.desired().map(|desired| desired.generation);
+            // Data that was moved or not mounted may be brought back, without a new document.
+            let may_come_back = matches!(what.code, ProblemCode::DataMissing | ProblemCode::DataForeign);
+            self.start_at = may_come_back.then(|| Instant::now() + LOOK_FOR_DATA);
             self.phase(NodePhase::Failed, "waits for a person");
         }
         self.status.now.problem = Some(what);
@@ -348,7 +353,7 @@ impl<'a> Supervisor<'a> {
 
     async fn start(&mut self, desired: &Arc<Desired>) {
         if self.held == Some(desired.generation) {
-            return;
+            return self.look_for_data(desired).await;
         }
         if self.held.take().is_some() {
             self.restarts.forget();
@@ -359,16 +364,7 @@ impl<'a> Supervisor<'a> {
         self.start_at = None;
         self.phase(NodePhase::Preparing, "");
         match self.prepare_and_start(desired).await {
-            Ok(kafka) => {
-                let (next, progress) = if kafka.is_recovering {
-                    (NodePhase::Recovering, "checks its logs after an unclean stop")
-                } else {
-                    (NodePhase::Starting, "waits for Kafka to answer")
-                };
-                self.kafka = Some(kafka);
-                self.phase(NodePhase::Starting, "");
-                self.phase(next, progress);
-            }
+            Ok(kafka) => self.follow(kafka),
             Err(what) => {
                 let retry = match what.code {
                     ProblemCode::DataMissing | ProblemCode::DataForeign => None,
@@ -377,6 +373,37 @@ impl<'a> Supervisor<'a> {
                 self.fail(what, retry);
             }
         }
+    }
+
+    /// Tries again under the same document once in a while, quietly: only data that is right again ends it.
+    async fn look_for_data(&mut self, desired: &Arc<Desired>) {
+        if self.start_at.is_none_or(|at| at > Instant::now()) {
+            return;
+        }
+        match self.prepare_and_start(desired).await {
+            Ok(kafka) => {
+                self.held = None;
+                self.start_at = None;
+                self.phase(NodePhase::Preparing, "");
+                self.follow(kafka);
+            }
+            Err(what) => {
+                self.start_at = Some(Instant::now() + LOOK_FOR_DATA);
+                self.status.now.problem = Some(what);
+            }
+        }
+    }
+
+    /// Takes charge of a Kafka that was just started.
+    fn follow(&mut self, kafka: Kafka) {
+        let (next, progress) = if kafka.is_recovering {
+            (NodePhase::Recovering, "checks its logs after an unclean stop")
+        } else {
+            (NodePhase::Starting, "waits for Kafka to answer")
+        };
+        self.kafka = Some(kafka);
+        self.phase(NodePhase::Starting, "");
+        self.phase(next, progress);
     }
 
     async fn prepare_and_start(&mut self, desired: &Arc<Desired>) -> Result<Kafka, Problem> {
