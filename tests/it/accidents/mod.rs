@@ -11,6 +11,7 @@ mod world;
 mod host;
 mod hostile;
 mod lives;
+mod refusals;
 mod store;
 mod sweep;
 mod together;

@@ -218,10 +218,11 @@ fn a_node_whose_data_was_emptied_by_hand_is_never_formatted_again() {
     assert!(world.processes(Role::Kafka).is_empty(), "Kafka is not started");
     must_be_in_state(&world);
 
-    // Brought back, an apply goes on.
+    // Brought back, its agent sees it and goes on.
     for child in children(&kept) {
         copy(&child, &data);
     }
+    wait_until("Kafka runs again", || world.processes(Role::Kafka).len() == 1);
     world.apply();
     world.must_be_whole();
 

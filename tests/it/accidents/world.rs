@@ -63,6 +63,8 @@ pub(super) struct World {
     pub(super) terraform: Terraform,
     /// Where the node listens.
     pub(super) address: Ipv4Addr,
+    /// Where blocks of ports begin.
+    pub(super) base_port: u16,
 }
 
 /// The cluster of most tests.
@@ -85,7 +87,11 @@ impl World {
     pub(super) fn with(kafka: Kafka, configuration: &str) -> Self {
         let terraform = Terraform::bare();
         let address = own_address();
-        let mut world = Self { terraform, address };
+        let mut world = Self {
+            terraform,
+            address,
+            base_port: 30_000,
+        };
         if kafka == Kafka::StandIn {
             let java = world.install_stand_in();
             world.terraform.set("JAVA_HOME", java);
@@ -98,9 +104,11 @@ impl World {
 
     /// Writes the provider block with these lines in `local`.
     pub(super) fn write_provider(&self, lines: &str) {
-        let address = self.address;
+        let Self {
+            address, base_port, ..
+        } = self;
         let text = format!(
-            "provider \"msk\" {{\n  local = {{\n    base_port      = 30000\n    listen_address = \"{address}\"\n    {lines}\n  }}\n}}\n"
+            "provider \"msk\" {{\n  local = {{\n    base_port      = {base_port}\n    listen_address = \"{address}\"\n    {lines}\n  }}\n}}\n"
         );
         self.terraform.write("provider.tf", &text);
     }
