@@ -23,6 +23,8 @@ mod node_agent;
 #[cfg(test)]
 mod plugin;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod terraform_access;

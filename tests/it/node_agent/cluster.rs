@@ -28,36 +28,40 @@ use msk::store::identity::random_id;
 use msk::store::{Change, Documents, Home, Store};
 
 /// What a test wants of its cluster.
-pub(super) struct Options {
-    pub(super) brokers: usize,
-    pub(super) version: KafkaVersion,
-    pub(super) leaf_lifetime: Duration,
-    pub(super) in_cluster: bool,
-    pub(super) scram: bool,
+pub(crate) struct Options {
+    pub(crate) brokers: usize,
+    pub(crate) version: KafkaVersion,
+    pub(crate) leaf_lifetime: Duration,
+    pub(crate) encryption: EncryptionSpec,
+    pub(crate) authentication: AuthenticationSpec,
 }
 
 impl Options {
-    pub(super) fn brokers(brokers: usize) -> Self {
+    pub(crate) fn brokers(brokers: usize) -> Self {
         Self {
             brokers,
             version: KafkaVersion::DEFAULT,
             leaf_lifetime: LEAF_LIFETIME,
-            in_cluster: true,
-            scram: true,
+            encryption: EncryptionSpec::default(),
+            authentication: AuthenticationSpec {
+                scram: true,
+                client_ca_pem: Vec::new(),
+                unauthenticated: false,
+            },
         }
     }
 }
 
 /// A running cluster; everything of it ends when it is dropped.
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     keep: tempfile::TempDir,
-    pub(super) documents: Documents,
-    pub(super) uid: ClusterUid,
-    pub(super) nodes: Vec<NodeDirectory>,
+    pub(crate) documents: Documents,
+    pub(crate) uid: ClusterUid,
+    pub(crate) nodes: Vec<NodeDirectory>,
 }
 
 impl Cluster {
-    pub(super) async fn create(options: &Options) -> Self {
+    pub(crate) async fn create(options: &Options) -> Self {
         let keep = tempfile::Builder::new().prefix("msk node ü ").tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
         let data = DataDirectory::new(root.join("data"));
@@ -120,7 +124,7 @@ impl Cluster {
     }
 
     /// Starts the agent of every node, detached; those that run stay.
-    pub(super) fn start_agents(&self) {
+    pub(crate) fn start_agents(&self) {
         for node in &self.nodes {
             let output = Command::new(env!("CARGO_BIN_EXE_msk-node"))
                 .args(["run", "--detach"])
@@ -158,22 +162,33 @@ impl Cluster {
     }
 
     /// A private directory of the test.
-    pub(super) fn root(&self) -> Utf8PathBuf {
+    pub(crate) fn root(&self) -> Utf8PathBuf {
         Utf8PathBuf::from_path_buf(self.keep.path().to_owned()).unwrap()
     }
 
-    pub(super) async fn status(&self, node: u32) -> Option<NodeStatus> {
+    /// `msk-node start` or `stop` for the whole data directory.
+    pub(crate) fn command(&self, command: &str) {
+        let output = Command::new(env!("CARGO_BIN_EXE_msk-node"))
+            .args([command, "--data-directory"])
+            .arg(self.root().join("data"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {said}");
+    }
+
+    pub(crate) async fn status(&self, node: u32) -> Option<NodeStatus> {
         let key = keys::per_node(&self.uid, NodeId(node), PerNode::Node).unwrap();
         let read = self.documents.read::<NodeStatus>(&key).await.unwrap();
         read.map(|read| read.body)
     }
 
-    pub(super) async fn wait_for_phase(&self, node: u32, phase: NodePhase, patience: Duration) -> NodeStatus {
+    pub(crate) async fn wait_for_phase(&self, node: u32, phase: NodePhase, patience: Duration) -> NodeStatus {
         self.wait_for(node, patience, |status| status.phase == phase)
             .await
     }
 
-    pub(super) async fn wait_for(
+    pub(crate) async fn wait_for(
         &self,
         node: u32,
         patience: Duration,
@@ -202,11 +217,16 @@ impl Cluster {
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 
-    pub(super) async fn remove(&self) {
+    pub(crate) async fn desired(&self) -> ClusterDesired {
+        let key = keys::single(&self.uid, Single::Cluster).unwrap();
+        self.documents.read(&key).await.unwrap().unwrap().body
+    }
+
+    pub(crate) async fn remove(&self) {
         self.change(|desired| *desired = removal_document(desired)).await;
     }
 
-    pub(super) async fn change(&self, change: impl Fn(&mut ClusterDesired)) {
+    pub(crate) async fn change(&self, change: impl Fn(&mut ClusterDesired)) {
         let key = keys::single(&self.uid, Single::Cluster).unwrap();
         self.documents
             .update::<ClusterDesired>(&key, |desired| {
@@ -217,7 +237,7 @@ impl Cluster {
             .unwrap();
     }
 
-    pub(super) async fn wait_until_nothing_runs(&self, patience: Duration) {
+    pub(crate) async fn wait_until_nothing_runs(&self, patience: Duration) {
         let begun = Instant::now();
         while self.nodes.iter().any(|node| !processes(node).is_empty()) {
             assert!(begun.elapsed() < patience, "something still runs");
@@ -226,7 +246,7 @@ impl Cluster {
     }
 
     /// SIGKILL, and waits for the end: a signal is not the death yet.
-    pub(super) fn kill(process_id: u32) {
+    pub(crate) fn kill(process_id: u32) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(process_id).unwrap()).unwrap();
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         let begun = Instant::now();
@@ -265,15 +285,8 @@ fn spec(name: &ClusterName, zones: &[String], options: &Options) -> ClusterSpec 
         kafka_version: options.version,
         zones: zones.iter().cloned().collect(),
         brokers_per_zone: 1,
-        encryption: EncryptionSpec {
-            in_cluster: options.in_cluster,
-            ..EncryptionSpec::default()
-        },
-        authentication: AuthenticationSpec {
-            scram: options.scram,
-            client_ca_pem: Vec::new(),
-            unauthenticated: !options.scram,
-        },
+        encryption: options.encryption,
+        authentication: options.authentication.clone(),
         configuration: None,
         max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
         dedicated_controllers: false,

@@ -2,7 +2,7 @@
 //! that holds `kafka_2.13-<version>/libs`, by default `target/kafka`.
 
 mod access;
-mod cluster;
+pub(crate) mod cluster;
 
 use std::time::Duration;
 
