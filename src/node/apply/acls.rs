@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::ApplyError;
 use super::shared::{Followed, Outcome, Published, Remaining, Snapshot, judge, statuses};
+use super::spread::wait_for_followers;
 use crate::clock::Timestamp;
 use crate::kafka::acl::AclEntry;
 use crate::kafka::client::{AclFilter, Admin};
@@ -51,6 +52,7 @@ impl Acls {
                 self.snapshot.forget();
             }
             done?;
+            wait_for_followers(admin).await?;
             self.status.applied = remaining.applied(self.desired.generation, self.status.applied);
         }
         self.status.acls = by_key(&self.seen);

@@ -16,6 +16,8 @@ mod acls;
 mod properties;
 /// What the kinds have in common.
 mod shared;
+/// Waiting until a change has reached every broker.
+mod spread;
 /// Topics.
 mod topics;
 /// SCRAM users.
