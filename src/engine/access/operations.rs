@@ -201,7 +201,9 @@ impl<E: Engine> Access<E> {
         let snapshot = lane.follower.look(self.engine.as_ref()).await?;
         let desired = lane.writer.look().await?;
         let entry = K::keep(&desired).get(&place.name).cloned();
-        if let Some(entry) = &entry {
+        // Only a state that has the object presents its claim. A create that looks at what a killed run
+        // left must not, or it would find its own look in its way.
+        if let (Some(entry), Some(_)) = (&entry, &place.uid) {
             self.walk.note(&K::claim(entry).id);
         }
         let is_new_enough = entry
