@@ -17,7 +17,7 @@ fn must_be_untouched(world: &World) {
 }
 
 fn mended(world: &World) {
-    world.apply();
+    world.apply_until_active();
     world.must_be_whole();
     world.terraform.destroy(&[]).must_succeed();
     world.must_be_gone();

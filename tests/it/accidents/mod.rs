@@ -14,5 +14,6 @@ mod lives;
 mod refusals;
 mod store;
 mod sweep;
+mod sweep_access;
 mod together;
 mod tombstone;

@@ -151,6 +151,7 @@ fn a_store_of_yesterday_stops_and_deletes_nothing() {
     wait_until("the agent is content again", || {
         !agents_say(&world).to_lowercase().contains("rolled back")
     });
+    world.apply_until_active();
     world.must_be_whole();
     assert_eq!(world.process(Role::Kafka), kafka);
     world.terraform.destroy(&[]).must_succeed();
@@ -223,7 +224,7 @@ fn a_node_whose_data_was_emptied_by_hand_is_never_formatted_again() {
         copy(&child, &data);
     }
     wait_until("Kafka runs again", || world.processes(Role::Kafka).len() == 1);
-    world.apply();
+    world.apply_until_active();
     world.must_be_whole();
 
     // The whole directory is gone: the same, and a destroy works with it.

@@ -175,6 +175,7 @@ fn a_saved_plan_that_comes_late_does_no_harm() {
     let late = world.terraform.run(&["apply", "-input=false", "late.bin"]);
     assert!(late.status.success(), "{late:?}");
     assert_eq!(world.process(Role::Kafka), kafka, "nothing was started twice");
+    world.apply_until_active();
     world.must_be_whole();
     world.terraform.destroy(&[]).must_succeed();
     world.must_be_gone();

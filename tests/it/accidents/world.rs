@@ -218,6 +218,16 @@ impl World {
         clusters[0].join("nodes/1")
     }
 
+    /// `terraform apply` until the cluster is ACTIVE: where a node comes up by itself, an apply that sees it
+    /// half-way has nothing to do and shows what it saw.
+    #[track_caller]
+    pub(super) fn apply_until_active(&self) {
+        wait_until("the cluster is ACTIVE", || {
+            self.apply();
+            self.terraform.state("msk_cluster.c")["state"] == "ACTIVE"
+        });
+    }
+
     /// Stops the test unless exactly one cluster with one node runs and its plan is empty.
     #[track_caller]
     pub(super) fn must_be_whole(&self) {
