@@ -17,6 +17,9 @@ pub mod key;
 /// Lists of trusted authorities: ours and the user's.
 pub mod trust;
 
+/// Keyed fingerprints of users' secrets.
+pub mod fingerprint;
+
 /// Private files: written whole, readable by their owner alone.
 pub mod files;
 

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -15,6 +15,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::error::AccessError;
 use crate::engine::effects::effect;
 use crate::pki::files::{ensure_private_folder, read_private, write_private};
+use crate::pki::fingerprint;
 use crate::secret::Secret;
 
 /// 24 random bytes are 32 characters.
@@ -136,8 +137,7 @@ pub async fn remove(path: &Utf8Path) -> Result<(), AccessError> {
     .await
 }
 
-/// The keyed fingerprint of a secret: HMAC-SHA-256 over user name, a zero byte and password, in
-/// URL-safe base64. The key is made at the first use.
+/// The keyed fingerprint of a secret. The key is made at the first use.
 ///
 /// # Errors
 /// [`AccessError::SecretFile`] if the key cannot be read or written.
@@ -147,16 +147,11 @@ pub fn fingerprint(
     password: &Secret<String>,
 ) -> Result<String, AccessError> {
     let key = fingerprint_key(private_directory)?;
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
-    let mut context = hmac::Context::with_key(&key);
-    context.update(username.as_bytes());
-    context.update(&[0]);
-    context.update(password.expose().as_bytes());
-    Ok(URL_SAFE_NO_PAD.encode(context.sign().as_ref()))
+    Ok(fingerprint::of(&key, username, password))
 }
 
 fn fingerprint_key(private_directory: &Utf8Path) -> Result<Secret<String>, AccessError> {
-    let path = private_directory.join("fingerprint.key");
+    let path = fingerprint::key_file(private_directory);
     // Two first users at once make one key.
     let _alone = KEY_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(key) = read_private(&path).map_err(file_error(&path))? {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use camino::Utf8Path;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::kafka::client::{Admin, ScramDeletion, ScramMechanism, ScramUpsert};
 use crate::node::context::Context;
 use crate::node::problem::with_causes;
-use crate::pki::files;
+use crate::pki::{files, fingerprint};
 use crate::planner::access::users::{KafkaUsers, UserOperation, plan_users};
 use crate::secret::Secret;
 use crate::spec::ids::Generation;
@@ -24,6 +25,8 @@ use crate::store::documents::{AppliedFailure, SecretReference, UserObserved, Use
 
 /// As long as the hash's blocks need no more.
 const SALT_BYTES: usize = 32;
+/// For so long a secret may be missing or another one: whoever writes it is about to.
+const SECRET_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Users {
     desired: Followed<UsersDesired>,
@@ -31,6 +34,8 @@ pub(super) struct Users {
     published: Published<UsersStatus>,
     seen: KafkaUsers,
     snapshot: Snapshot,
+    /// Since when the secret of an entry is not the one that was meant.
+    unfit: BTreeMap<String, (Generation, Instant)>,
 }
 
 impl Users {
@@ -46,6 +51,7 @@ impl Users {
             published: Published::new(context, PerNode::Users).await?,
             seen: KafkaUsers::new(),
             snapshot: Snapshot::none(),
+            unfit: BTreeMap::new(),
         })
     }
 
@@ -56,7 +62,7 @@ impl Users {
         self.desired.refresh(context).await?;
         let mut remaining = Remaining::default();
         if self.desired.generation > self.status.applied {
-            let done = self.send(admin, &mut remaining).await;
+            let done = self.send(context, admin, &mut remaining).await;
             if done.is_err() {
                 self.snapshot.forget();
             }
@@ -104,7 +110,12 @@ impl Users {
             .collect();
     }
 
-    async fn send(&mut self, admin: &Admin, remaining: &mut Remaining) -> Result<(), ApplyError> {
+    async fn send(
+        &mut self,
+        context: &Context,
+        admin: &Admin,
+        remaining: &mut Remaining,
+    ) -> Result<(), ApplyError> {
         let plan = plan_users(&self.desired.body, &self.seen, &self.status);
         let keep = &self.desired.body.keep;
         self.status.failures.retain(|user, failure| {
@@ -129,22 +140,22 @@ impl Users {
                     mechanism,
                     iterations,
                     secret,
+                    fingerprint,
                     generation,
-                    ..
-                } => match upsert(&username, &mechanism, iterations, &secret) {
-                    Ok(upsert) => {
-                        generations.insert(username, (generation, iterations));
-                        upserts.push(upsert);
+                } => {
+                    let meant = Meant {
+                        private_directory: &context.home.private_directory,
+                        fingerprint: &fingerprint,
+                    };
+                    match upsert(&username, &mechanism, iterations, &secret, &meant) {
+                        Ok(upsert) => {
+                            self.unfit.remove(&username);
+                            generations.insert(username, (generation, iterations));
+                            upserts.push(upsert);
+                        }
+                        Err(message) => self.note_unfit(username, generation, message, remaining),
                     }
-                    Err(message) => {
-                        let failure = AppliedFailure {
-                            generation,
-                            code: "secret".to_owned(),
-                            message,
-                        };
-                        self.status.failures.insert(username, failure);
-                    }
-                },
+                }
             }
         }
         if upserts.is_empty() && deletions.is_empty() {
@@ -181,6 +192,31 @@ impl Users {
             }
         }
         Ok(())
+    }
+
+    /// A secret that is not there or not the one that was meant may be about to be written: it is a
+    /// failure only if it stays so.
+    fn note_unfit(
+        &mut self,
+        user: String,
+        generation: Generation,
+        message: String,
+        remaining: &mut Remaining,
+    ) {
+        let since = self.unfit.get(&user).filter(|(of, _)| *of == generation);
+        let since = since.map_or_else(Instant::now, |(_, since)| *since);
+        if since.elapsed() < SECRET_PATIENCE {
+            self.unfit.insert(user, (generation, since));
+            remaining.add(generation, message);
+            return;
+        }
+        self.unfit.remove(&user);
+        let failure = AppliedFailure {
+            generation,
+            code: "secret".to_owned(),
+            message,
+        };
+        self.status.failures.insert(user, failure);
     }
 
     fn note_set(&mut self, user: &str, generation: Generation, iterations: u32) {
@@ -221,6 +257,7 @@ fn upsert(
     mechanism: &str,
     iterations: u32,
     secret: &SecretReference,
+    meant: &Meant<'_>,
 ) -> Result<ScramUpsert, String> {
     let mechanism = parse_mechanism(mechanism)?;
     let rounds = NonZeroU32::new(iterations).ok_or("0 iterations protect nothing")?;
@@ -228,6 +265,7 @@ fn upsert(
         return Err("secrets of AWS Secrets Manager are not read in this version".to_owned());
     };
     let password = read_password(Utf8Path::new(path), user)?;
+    meant.check(path, user, &password)?;
     let mut salt = vec![0; SALT_BYTES];
     aws_lc_rs::rand::fill(&mut salt).map_err(|_| "the system gives no randomness".to_owned())?;
     let salted_password = mechanism.salt(&password, &salt, rounds);
@@ -238,6 +276,30 @@ fn upsert(
         salt,
         salted_password,
     })
+}
+
+/// Which secret the document means.
+struct Meant<'a> {
+    private_directory: &'a Utf8Path,
+    /// Empty if the document does not say.
+    fingerprint: &'a str,
+}
+
+impl Meant<'_> {
+    fn check(&self, path: &str, user: &str, password: &Secret<String>) -> Result<(), String> {
+        if self.fingerprint.is_empty() {
+            return Ok(());
+        }
+        let key_file = fingerprint::key_file(self.private_directory);
+        let key = files::read_private(&key_file).map_err(|cause| with_causes(&cause))?;
+        let key = key.ok_or_else(|| format!("the key of fingerprints `{key_file}` is not there"))?;
+        if fingerprint::of(&key, user, password) == self.fingerprint {
+            return Ok(());
+        }
+        Err(format!(
+            "the secret `{path}` is not the one that was set for the user; apply again to write it anew"
+        ))
+    }
 }
 
 /// The file that clients read as well: `{"username": …, "password": …}`, mode 0600.
@@ -257,4 +319,29 @@ fn read_password(path: &Utf8Path, user: &str) -> Result<Secret<String>, String> 
         return Err(format!("the secret `{path}` is of another user"));
     }
     Ok(Secret::new(file.password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_other_than_the_one_that_was_meant_is_told_from_it() {
+        let keep = tempfile::tempdir().unwrap();
+        let directory = Utf8Path::from_path(keep.path()).unwrap();
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let key = secret("key");
+        let fingerprint = fingerprint::of(&key, "app", &secret("new"));
+        let meant = |fingerprint| Meant {
+            private_directory: directory,
+            fingerprint,
+        };
+        assert_eq!(meant("").check("f", "app", &secret("any")), Ok(()));
+        let missing = meant(&fingerprint).check("f", "app", &secret("new"));
+        assert!(missing.unwrap_err().contains("fingerprint.key"));
+        files::write_private(&fingerprint::key_file(directory), &key).unwrap();
+        assert_eq!(meant(&fingerprint).check("f", "app", &secret("new")), Ok(()));
+        let other = meant(&fingerprint).check("f", "app", &secret("former"));
+        assert!(!other.unwrap_err().contains("former"));
+    }
 }
