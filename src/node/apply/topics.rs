@@ -1,28 +1,28 @@
-//! Topics. The document and the difference decide; here it is sent and remembered.
+//! Topics. The document and the difference decide; here it is looked at, sent and remembered.
+
+/// The requests of a plan.
+mod send;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ApplyError;
-use super::shared::{Followed, Outcome, Published, Remaining, Snapshot, judge, statuses};
+use super::shared::{Followed, Published, Remaining, Snapshot, statuses};
 use crate::clock::Timestamp;
-use crate::kafka::client::{
-    Admin, Apply, ConfigChange, ConfigEdit, ConfigResource, ConfigScope, ErrorCode, KafkaError,
-    NewPartitions, NewTopic, ReplicaTarget, TopicLayout, TopicMetadata, TopicPartition, TopicSelection,
-};
+use crate::kafka::client::{Admin, ConfigResource, ConfigScope, TopicMetadata, TopicSelection};
 use crate::node::context::Context;
 use crate::node::hooks::stop_before_delete;
-use crate::planner::access::codes;
 use crate::planner::access::placement::Place;
-use crate::planner::access::topics::{KafkaTopic, TopicOperation, plan_topics};
+use crate::planner::access::topics::{KafkaTopic, plan_topics};
 use crate::spec::ids::{Generation, KafkaUuid, NodeId, TopicName};
 use crate::store::documents::keys::{PerNode, Single};
-use crate::store::documents::{AppliedFailure, TopicDesired, TopicObserved, TopicsDesired, TopicsStatus};
+use crate::store::documents::{TopicDesired, TopicObserved, TopicsDesired, TopicsStatus};
+use send::{Batches, Results};
 
-/// Another agent may have made a topic and not told it yet.
-const TOLD_WITHIN: Duration = Duration::from_millis(500);
+/// Kafka answers with every setting a topic could have, some 3 KB each: asked in parts, so that the
+/// answer for thousands of topics is never in memory at once.
+const CONFIGS_AT_ONCE: usize = 100;
 
 pub(super) struct Topics {
     desired: Followed<TopicsDesired>,
@@ -99,6 +99,17 @@ impl Topics {
             }
         }
         let names: Vec<TopicName> = self.seen.keys().cloned().collect();
+        for part in names.chunks(CONFIGS_AT_ONCE) {
+            self.look_at_configs(admin, part).await?;
+        }
+        let moves = admin.list_reassignments().await?;
+        self.moving = moves.into_iter().map(|moving| moving.partition.topic).collect();
+        self.status.observed_at = observed_at;
+        self.snapshot.taken();
+        Ok(())
+    }
+
+    async fn look_at_configs(&mut self, admin: &Admin, names: &[TopicName]) -> Result<(), ApplyError> {
         let resources: Vec<_> = names.iter().cloned().map(ConfigResource::Topic).collect();
         let configs = admin.describe_configs(&resources, ConfigScope::Overrides).await?;
         for (name, config) in names.iter().zip(configs) {
@@ -115,10 +126,6 @@ impl Topics {
                 }
             }
         }
-        let moves = admin.list_reassignments().await?;
-        self.moving = moves.into_iter().map(|moving| moving.partition.topic).collect();
-        self.status.observed_at = observed_at;
-        self.snapshot.taken();
         Ok(())
     }
 
@@ -274,207 +281,6 @@ impl Topics {
             .collect()
     }
 
-    async fn delete(
-        &mut self,
-        admin: &Admin,
-        topics: Vec<(KafkaUuid, TopicName)>,
-        generation: &impl Fn(&TopicName) -> Generation,
-        results: &mut Results,
-    ) -> Result<(), ApplyError> {
-        if topics.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<KafkaUuid> = topics.iter().map(|(id, _)| id.clone()).collect();
-        for ((id, name), result) in topics.into_iter().zip(admin.delete_topics_by_id(&ids).await?) {
-            match result {
-                Err(error) if !error.is_absent() => results.note(&name, &error, generation(&name)),
-                _ => {
-                    if self.seen.get(&name).is_some_and(|topic| topic.topic_id == id) {
-                        self.seen.remove(&name);
-                        self.thin.remove(&name);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn create(
-        &mut self,
-        context: &Context,
-        admin: &Admin,
-        topics: Vec<NewTopic>,
-        generation: &impl Fn(&TopicName) -> Generation,
-        results: &mut Results,
-    ) -> Result<(), ApplyError> {
-        if topics.is_empty() {
-            return Ok(());
-        }
-        let answers = admin.create_topics(&topics, Apply::Now).await?;
-        for (topic, answer) in topics.into_iter().zip(answers) {
-            let name = topic.name;
-            match answer {
-                Ok(created) => {
-                    let Some(topic_id) = created.id else {
-                        results.wait(name, "Kafka did not tell its id");
-                        continue;
-                    };
-                    let count = |number: Option<i32>| number.and_then(|number| usize::try_from(number).ok());
-                    let factor = created.replication_factor.map(i32::from);
-                    let nobody = NodeId(u32::MAX);
-                    let replicas = vec![nobody; count(factor).unwrap_or_default()];
-                    let partitions = vec![replicas; count(created.partitions).unwrap_or_default()];
-                    let config = topic.configs.into_iter().collect();
-                    self.thin.insert(name.clone());
-                    self.seen.insert(
-                        name,
-                        KafkaTopic {
-                            topic_id,
-                            partitions,
-                            config,
-                        },
-                    );
-                }
-                Err(error) if error.code == ErrorCode::TOPIC_ALREADY_EXISTS => {
-                    self.exists(context, name, generation, results).await?;
-                }
-                Err(error) => results.note(&name, &error, generation(&name)),
-            }
-        }
-        Ok(())
-    }
-
-    /// A topic came up since we last looked: another agent made it for the same entry and says so, or
-    /// it is somebody else's.
-    async fn exists(
-        &mut self,
-        context: &Context,
-        name: TopicName,
-        generation: &impl Fn(&TopicName) -> Generation,
-        results: &mut Results,
-    ) -> Result<(), ApplyError> {
-        let entry = generation(&name);
-        for pause in [Duration::ZERO, TOLD_WITHIN] {
-            tokio::time::sleep(pause).await;
-            let all = statuses::<TopicsStatus>(context, PerNode::Topics).await?;
-            let told = all.into_iter().any(|status| {
-                let failed = status.failures.get(&name);
-                status.applied >= entry
-                    && status.topics.contains_key(&name)
-                    && failed.is_none_or(|failure| failure.generation != entry)
-            });
-            if told {
-                self.snapshot.forget();
-                results.wait(name, "another agent made it");
-                return Ok(());
-            }
-        }
-        self.snapshot.forget();
-        let message = format!("topic `{name}` exists already and was not made by this resource; import it");
-        let failure = AppliedFailure {
-            generation: entry,
-            code: codes::EXISTS_ALREADY.to_owned(),
-            message,
-        };
-        results.failed.insert(name, failure);
-        Ok(())
-    }
-
-    async fn reassign(
-        &mut self,
-        admin: &Admin,
-        moves: Vec<(TopicName, BTreeMap<u32, Vec<NodeId>>)>,
-        generation: &impl Fn(&TopicName) -> Generation,
-        results: &mut Results,
-    ) -> Result<(), ApplyError> {
-        let mut targets = Vec::new();
-        for (name, replicas) in moves {
-            for (partition, replicas) in replicas {
-                targets.push(ReplicaTarget {
-                    partition: TopicPartition {
-                        topic: name.clone(),
-                        partition: i32::try_from(partition).unwrap_or(i32::MAX),
-                    },
-                    replicas: Some(replicas),
-                });
-            }
-        }
-        if targets.is_empty() {
-            return Ok(());
-        }
-        let answers = admin.alter_reassignments(&targets).await?;
-        for (target, answer) in targets.into_iter().zip(answers) {
-            let TopicPartition { topic, partition } = target.partition;
-            match answer {
-                Ok(()) => {
-                    let place = self.seen.get_mut(&topic).and_then(|seen| {
-                        let partition = usize::try_from(partition).ok()?;
-                        seen.partitions.get_mut(partition)
-                    });
-                    if let (Some(place), Some(replicas)) = (place, target.replicas) {
-                        *place = replicas;
-                    }
-                    self.moving.insert(topic);
-                }
-                Err(error) => results.note(&topic, &error, generation(&topic)),
-            }
-        }
-        Ok(())
-    }
-
-    async fn add_partitions(
-        &mut self,
-        admin: &Admin,
-        changes: Vec<NewPartitions>,
-        generation: &impl Fn(&TopicName) -> Generation,
-        results: &mut Results,
-    ) -> Result<(), ApplyError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let answers = admin.create_partitions(&changes, Apply::Now).await?;
-        for (change, answer) in changes.into_iter().zip(answers) {
-            match answer {
-                Ok(()) => {
-                    if let Some(seen) = self.seen.get_mut(&change.topic) {
-                        let like = seen.partitions.first().cloned().unwrap_or_default();
-                        let total = usize::try_from(change.total).unwrap_or_default();
-                        seen.partitions.resize(total.max(seen.partitions.len()), like);
-                        self.thin.insert(change.topic);
-                    }
-                }
-                Err(error) => results.note(&change.topic, &error, generation(&change.topic)),
-            }
-        }
-        Ok(())
-    }
-
-    async fn alter_configs(
-        &mut self,
-        admin: &Admin,
-        changes: Vec<Alteration>,
-        generation: &impl Fn(&TopicName) -> Generation,
-        results: &mut Results,
-    ) -> Result<(), ApplyError> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let requests: Vec<ConfigChange> = changes.iter().map(Alteration::request).collect();
-        let answers = admin.alter_configs(&requests, Apply::Now).await?;
-        for (change, answer) in changes.into_iter().zip(answers) {
-            match answer {
-                Ok(()) => {
-                    if let Some(seen) = self.seen.get_mut(&change.name) {
-                        seen.config.retain(|name, _| !change.reset.contains(name));
-                        seen.config.extend(change.set);
-                    }
-                }
-                Err(error) => results.note(&change.name, &error, generation(&change.name)),
-            }
-        }
-        Ok(())
-    }
-
     fn observed(&self) -> BTreeMap<TopicName, TopicObserved> {
         let observe = |(name, topic): (&TopicName, &KafkaTopic)| {
             let observed = TopicObserved {
@@ -510,91 +316,4 @@ fn most_frequent_factor(topic: &KafkaTopic) -> u16 {
     let most = counts.into_iter().max_by_key(|(_, count)| *count);
     most.and_then(|(factor, _)| u16::try_from(factor).ok())
         .unwrap_or_default()
-}
-
-/// What became of entries and tombstones, by name.
-#[derive(Default)]
-struct Results {
-    failed: BTreeMap<TopicName, AppliedFailure>,
-    waiting: BTreeMap<TopicName, String>,
-}
-
-impl Results {
-    fn wait(&mut self, name: TopicName, what: impl Into<String>) {
-        self.waiting.insert(name, what.into());
-    }
-
-    fn note(&mut self, name: &TopicName, error: &KafkaError, generation: Generation) {
-        match judge(error, generation) {
-            Outcome::Done => {}
-            Outcome::Pending(what) => self.wait(name.clone(), what),
-            Outcome::Failed(failure) => {
-                self.failed.insert(name.clone(), failure);
-            }
-        }
-    }
-}
-
-struct Alteration {
-    name: TopicName,
-    set: BTreeMap<String, String>,
-    reset: BTreeSet<String>,
-}
-
-impl Alteration {
-    fn request(&self) -> ConfigChange {
-        let sets = self
-            .set
-            .iter()
-            .map(|(name, value)| (name.clone(), ConfigEdit::Set(value.clone())));
-        let resets = self.reset.iter().map(|name| (name.clone(), ConfigEdit::Delete));
-        ConfigChange {
-            resource: ConfigResource::Topic(self.name.clone()),
-            edits: sets.chain(resets).collect(),
-        }
-    }
-}
-
-/// The operations of a plan, one list per request.
-#[derive(Default)]
-struct Batches {
-    delete: Vec<(KafkaUuid, TopicName)>,
-    create: Vec<NewTopic>,
-    reassign: Vec<(TopicName, BTreeMap<u32, Vec<NodeId>>)>,
-    add: Vec<NewPartitions>,
-    alter: Vec<Alteration>,
-}
-
-impl Batches {
-    fn sort(operations: Vec<TopicOperation>) -> Self {
-        let mut batches = Self::default();
-        for operation in operations {
-            match operation {
-                TopicOperation::Delete { topic_id, name } => batches.delete.push((topic_id, name)),
-                TopicOperation::Create {
-                    name,
-                    partitions,
-                    replication_factor,
-                    config,
-                } => batches.create.push(NewTopic {
-                    name,
-                    layout: TopicLayout::Counts {
-                        partitions: i32::try_from(partitions).ok(),
-                        replication_factor: replication_factor.and_then(|factor| i16::try_from(factor).ok()),
-                    },
-                    configs: config.into_iter().collect(),
-                }),
-                TopicOperation::Reassign { name, replicas } => batches.reassign.push((name, replicas)),
-                TopicOperation::AddPartitions { name, total } => batches.add.push(NewPartitions {
-                    topic: name,
-                    total: i32::try_from(total).unwrap_or(i32::MAX),
-                    places: None,
-                }),
-                TopicOperation::AlterConfig { name, set, reset } => {
-                    batches.alter.push(Alteration { name, set, reset });
-                }
-            }
-        }
-        batches
-    }
 }
