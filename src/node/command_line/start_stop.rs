@@ -50,38 +50,54 @@ pub(super) fn start(which: &Which) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Stops one node after the other: while one stops, the others keep the quorum that its controlled
-/// shutdown needs. Nodes without a controller go first.
+/// Stops all nodes at the same time. Kafka leaves cleanly only while its controllers have a majority; one
+/// node after the other, the last ones would find none and wait for it in vain. Together they all tell the
+/// active controller within moments, and it lets them all go.
 pub(super) fn stop(which: &Which) -> Result<(), Failure> {
-    let mut nodes = nodes(which)?;
-    nodes.sort_by_key(|(_, directory)| has_controller(directory));
-    for (home, directory) in nodes {
-        let how = stop_node(&directory)?;
-        say(&format!("{} node {}: {how}", home.cluster_name, home.node_id));
+    let mut waiting = Vec::new();
+    for (home, directory) in nodes(which)? {
+        let name = format!("{} node {}", home.cluster_name, home.node_id);
+        match ask_to_stop(&directory)? {
+            Some(process) => waiting.push((name, process)),
+            None => say(&format!("{name}: was stopped already")),
+        }
+    }
+    let begun = Instant::now();
+    while !waiting.is_empty() {
+        waiting.retain(|(name, process)| {
+            let is_alive = process::is_alive(process);
+            if !is_alive {
+                say(&format!("{name}: stopped"));
+            }
+            is_alive
+        });
+        if let Some((name, process)) = waiting.first().filter(|_| begun.elapsed() > STOP_PATIENCE) {
+            let text = format!(
+                "{name}: process {} did not end within {} s",
+                process.process_id,
+                STOP_PATIENCE.as_secs()
+            );
+            return Err(text.into());
+        }
+        std::thread::sleep(LOOK);
     }
     Ok(())
 }
 
-fn has_controller(directory: &NodeDirectory) -> bool {
-    let text = fs::read_to_string(properties_path(directory)).unwrap_or_default();
-    text.lines()
-        .any(|line| line.starts_with("process.roles=") && line.contains("controller"))
-}
-
-fn stop_node(directory: &NodeDirectory) -> Result<&'static str, Failure> {
-    let properties = properties_path(directory);
-    let Some(agent) = lock::running_agent(directory) else {
-        // Without an agent Kafka is asked directly.
-        let Some(kafka) = process::find_kafka(directory, &properties) else {
-            return Ok("was stopped already");
-        };
-        signal(&kafka, Signal::TERM)?;
-        return wait_for_end(&kafka);
-    };
-    fs::write(directory.stop_request(), b"")?;
-    // Wakes it; without that it would see the request within two seconds.
-    signal(&agent, Signal::HUP)?;
-    wait_for_end(&agent)
+/// Asks a node to stop; answers which process ends when it has. `None` if it is stopped already.
+fn ask_to_stop(directory: &NodeDirectory) -> Result<Option<ProcessIdentity>, Failure> {
+    if let Some(agent) = lock::running_agent(directory) {
+        fs::write(directory.stop_request(), b"")?;
+        // Wakes it; without that it would see the request within two seconds.
+        signal(&agent, Signal::HUP)?;
+        return Ok(Some(agent));
+    }
+    // Without an agent Kafka is asked directly.
+    let kafka = process::find_kafka(directory, &properties_path(directory));
+    if let Some(kafka) = &kafka {
+        signal(kafka, Signal::TERM)?;
+    }
+    Ok(kafka)
 }
 
 fn signal(identity: &ProcessIdentity, signal: Signal) -> Result<(), Failure> {
@@ -90,20 +106,4 @@ fn signal(identity: &ProcessIdentity, signal: Signal) -> Result<(), Failure> {
         rustix::process::kill_process(pid, signal).map_err(std::io::Error::from)?;
     }
     Ok(())
-}
-
-fn wait_for_end(identity: &ProcessIdentity) -> Result<&'static str, Failure> {
-    let begun = Instant::now();
-    while process::is_alive(identity) {
-        if begun.elapsed() > STOP_PATIENCE {
-            let text = format!(
-                "process {} did not end within {} s",
-                identity.process_id,
-                STOP_PATIENCE.as_secs()
-            );
-            return Err(text.into());
-        }
-        std::thread::sleep(LOOK);
-    }
-    Ok("stopped")
 }
