@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::apply;
 use super::context::Context;
+use super::disruption;
 use super::home::{HomeError, NodeDirectory, NodeHome};
 use super::lock::{AgentLock, LockError};
 use super::observer;
@@ -85,6 +86,7 @@ async fn work(home: NodeHome, directory: NodeDirectory) -> Result<Ended, AgentEr
         ended = Box::pin(supervisor.run(terminate, wake)) => Ok(ended),
         never = Box::pin(observer::run(&context, &status_folder)) => match never {},
         never = Box::pin(training::run(&context)) => match never {},
+        never = Box::pin(disruption::run(&context)) => match never {},
         never = Box::pin(apply::run(&context, &desired_folder)) => match never {},
         never = Box::pin(renewal::run(&context)) => match never {},
     }

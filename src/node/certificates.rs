@@ -36,6 +36,12 @@ pub(crate) fn internal_keystore(directory: &NodeDirectory) -> Utf8PathBuf {
     directory.tls().join("internal.pem")
 }
 
+/// When the certificate ends that lies in the internal keystore; `None` if there is none to be read.
+pub(crate) fn internal_expiry(directory: &NodeDirectory) -> Option<Timestamp> {
+    let text = files::read_private(&internal_keystore(directory)).ok()??;
+    read_leaf(&text).map(|certificate| certificate.not_after())
+}
+
 /// The internal authority's certificates.
 pub(crate) fn internal_truststore(directory: &NodeDirectory) -> Utf8PathBuf {
     directory.tls().join("internal-ca.pem")

@@ -52,6 +52,9 @@ pub(crate) struct Context {
     pub(crate) certificates: watch::Sender<Option<Certificates>>,
     /// What keeps certificates from being renewed; written by the renewal.
     pub(crate) renewal: watch::Sender<Option<Problem>>,
+    /// Whether Kafka is to be restarted once; set by who holds the disruption lock, taken back by the
+    /// supervisor.
+    pub(crate) restart: watch::Sender<bool>,
 }
 
 impl Context {
@@ -67,12 +70,18 @@ impl Context {
             peers: watch::Sender::new(Vec::new()),
             certificates: watch::Sender::new(None),
             renewal: watch::Sender::new(None),
+            restart: watch::Sender::new(false),
         }
     }
 
     /// This node's id.
     pub(crate) const fn node_id(&self) -> NodeId {
         self.home.node_id
+    }
+
+    /// Whether a restart is asked for; it is asked for no more after that.
+    pub(crate) fn take_restart(&self) -> bool {
+        self.restart.send_if_modified(std::mem::take)
     }
 
     /// The document obeyed at present.

@@ -8,13 +8,14 @@ use std::process::{Child, Command, Stdio};
 
 use camino::Utf8PathBuf;
 
-use super::certificates::node_files;
+use super::certificates::{internal_expiry, node_files};
 use super::context::{Context, Desired};
 use super::home::{NodeDirectory, write_private};
 use super::launch;
 use super::log_file;
 use super::problem::{code_of, problem, with_causes};
 use super::process::{self, KafkaRecord, Watched};
+use crate::clock::Timestamp;
 use crate::kafka::server_properties::render;
 use crate::planner::server_properties::server_properties;
 use crate::spec::ids::Generation;
@@ -31,6 +32,9 @@ pub(crate) struct Kafka {
     pub(crate) generation: Generation,
     /// Whether it has to check its logs first.
     pub(crate) is_recovering: bool,
+    /// When the certificate ends with which it dials the controllers: it has read that one at its start
+    /// and never reads it again (`KafkaRaftManager` and its channel, Kafka 3.9 to 4.3).
+    pub(crate) dials_until: Option<Timestamp>,
     /// Where this life begins in what it prints and in what it logs; of an adopted one it is not known.
     logs_from: (u64, u64),
     /// Only a child can be reaped, and only a child tells how it ended.
@@ -47,10 +51,16 @@ pub(crate) fn adopt(context: &Context) -> Option<Kafka> {
     let identity = process::find_kafka(&context.directory, &properties_path(&context.directory))?;
     let recorded = KafkaRecord::read(&context.directory).filter(|record| record.process == identity);
     let process = Watched::open(identity).ok()?;
+    // Without a record the certificate of today is the best guess.
+    let dials_until = recorded
+        .as_ref()
+        .and_then(|record| record.dials_until)
+        .or_else(|| internal_expiry(&context.directory));
     Some(Kafka {
         process,
         generation: recorded.map_or_else(Generation::default, |record| record.generation),
         is_recovering: false,
+        dials_until,
         logs_from: logs_end(&context.directory),
         child: None,
     })
@@ -92,6 +102,7 @@ pub(crate) fn start(context: &Context, desired: &Desired) -> Result<Kafka, Probl
         // Signals to the agent's group do not reach Kafka.
         .process_group(0);
     let is_recovering = needs_recovery(context);
+    let dials_until = internal_expiry(&context.directory);
     let child = command.spawn().map_err(|cause| {
         problem(
             ProblemCode::Java,
@@ -107,6 +118,7 @@ pub(crate) fn start(context: &Context, desired: &Desired) -> Result<Kafka, Probl
         boot_id: process::boot_id(),
         process: identity.clone(),
         generation: desired.generation,
+        dials_until,
     };
     if let Err(cause) = record.write(&context.directory) {
         // A later agent finds the process by its command line.
@@ -117,6 +129,7 @@ pub(crate) fn start(context: &Context, desired: &Desired) -> Result<Kafka, Probl
         process,
         generation: desired.generation,
         is_recovering,
+        dials_until,
         logs_from,
         child: Some(child),
     })

@@ -55,6 +55,9 @@ mod launch;
 /// Ports: free before the start, open after it.
 mod readiness;
 
+/// Restarts a running Kafka where nothing else helps, under the disruption lock.
+mod disruption;
+
 /// Back-off after deaths of Kafka.
 mod restarts;
 

@@ -15,6 +15,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::home::{NodeDirectory, write_private};
+use crate::clock::Timestamp;
 use crate::spec::ids::Generation;
 use crate::store::documents::ProcessIdentity;
 
@@ -30,6 +31,9 @@ pub struct KafkaRecord {
     pub process: ProcessIdentity,
     /// The generation of the desired document that it was started with.
     pub generation: Generation,
+    /// When the certificate ends with which it dials the controllers.
+    #[serde(default)]
+    pub dials_until: Option<Timestamp>,
 }
 
 impl KafkaRecord {

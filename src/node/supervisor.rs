@@ -121,6 +121,7 @@ impl<'a> Supervisor<'a> {
         let mut view = self.context.view.subscribe();
         let mut peers = self.context.peers.subscribe();
         let mut renewal = self.context.renewal.subscribe();
+        let mut restart = self.context.restart.subscribe();
         loop {
             if let Some(ended) = self.step().await {
                 return ended;
@@ -140,6 +141,7 @@ impl<'a> Supervisor<'a> {
                 _ = view.changed() => {}
                 _ = peers.changed() => {}
                 _ = renewal.changed() => {}
+                _ = restart.changed() => {}
                 _ = wake.recv() => {}
                 _ = terminate.recv() => {
                     tracing::info!("asked to end; Kafka goes on");
@@ -348,6 +350,11 @@ impl<'a> Supervisor<'a> {
         if self.kafka.is_none() {
             return self.start(desired).await;
         }
+        if self.ready_since.is_some() && self.context.take_restart() {
+            tracing::info!("Kafka is restarted under the disruption lock");
+            self.stop(STOP_PATIENCE);
+            return;
+        }
         self.watch(desired).await;
     }
 
@@ -362,6 +369,8 @@ impl<'a> Supervisor<'a> {
             return;
         }
         self.start_at = None;
+        // Whoever asked for a restart gets it this way as well.
+        self.context.take_restart();
         self.phase(NodePhase::Preparing, "");
         match self.prepare_and_start(desired).await {
             Ok(kafka) => self.follow(kafka),
@@ -450,6 +459,7 @@ impl<'a> Supervisor<'a> {
             .as_ref()
             .map(|found| found.expire_at);
         self.status.now.certificates_expire_at = expire_at;
+        self.status.now.dials_until = kafka.dials_until;
         let Some(since) = self.ready_since else {
             let open = match readiness::last_listener(node) {
                 Some((_, port)) => readiness::is_open(&node.advertised_host, port).await,

@@ -16,6 +16,12 @@ pub const VIEW_AGE: Duration = Duration::from_secs(5);
 /// An agent stops its own Kafka at most once in this time (design, section 6).
 pub const BETWEEN_STOPS: Duration = Duration::from_mins(30);
 
+/// The same for a cluster whose certificates live so short that each of them would end before: a sixth
+/// of their lifetime, which is half of the time that is left for a renewal.
+pub fn between_stops(desired: &ClusterDesired) -> Duration {
+    BETWEEN_STOPS.min(Duration::from_secs(desired.leaf_lifetime_seconds) / 6)
+}
+
 /// One partition, from the metadata of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionFacts {
@@ -93,12 +99,14 @@ pub enum Refusal {
     #[error("node {0} does not hold the disruption lock")]
     NoLock(NodeId),
     /// It was stopped a moment ago.
-    #[error("node {node} was stopped {seconds} s ago; at most once in 30 minutes")]
+    #[error("node {node} was stopped {seconds} s ago; at most once in {at_most_every} s")]
     TooSoon {
         /// The node.
         node: NodeId,
         /// How long ago.
         seconds: u64,
+        /// The time between two stops, in seconds.
+        at_most_every: u64,
     },
     /// It checks its logs.
     #[error("node {0} is recovering and is never stopped meanwhile")]
@@ -193,10 +201,12 @@ fn lock_refusals(question: &StopQuestion<'_>) -> Vec<Refusal> {
     let last_stop = question.lock.and_then(|lock| lock.last_stops.get(&node));
     if let Some(stopped_at) = last_stop {
         let since = question.now.since(*stopped_at);
-        if since < BETWEEN_STOPS {
+        let between = between_stops(question.desired);
+        if since < between {
             against.push(Refusal::TooSoon {
                 node,
                 seconds: since.as_secs(),
+                at_most_every: between.as_secs(),
             });
         }
     }

@@ -133,7 +133,8 @@ fn a_recovering_node_is_never_stopped_and_nobody_twice_in_half_an_hour() {
         [
             Refusal::TooSoon {
                 node: NodeId(1),
-                seconds: 0
+                seconds: 0,
+                at_most_every: 1800
             },
             Refusal::Recovering(NodeId(1))
         ]
@@ -156,6 +157,23 @@ fn a_voter_is_kept_while_another_has_not_caught_up_or_no_leader_is_known() {
         scene.ask(1)[..],
         [Refusal::NoMajority { others: 0, .. }]
     ));
+}
+
+#[test]
+fn certificates_that_live_short_allow_stops_more_often() {
+    let mut scene = scene();
+    scene.desired.leaf_lifetime_seconds = 90;
+    scene.lock.last_stops.insert(NodeId(1), scene.now);
+    assert!(matches!(
+        scene.ask(1)[..],
+        [Refusal::TooSoon {
+            at_most_every: 15,
+            ..
+        }]
+    ));
+    let stopped_at = Timestamp::from_millis(scene.now.as_millis() - 15_000);
+    scene.lock.last_stops.insert(NodeId(1), stopped_at);
+    assert_eq!(scene.ask(1), []);
 }
 
 fn partitions() -> impl Strategy<Value = Vec<PartitionFacts>> {

@@ -98,7 +98,7 @@ pub(crate) fn status(
         progress: String::new(),
         problem: None,
         applied: generation,
-        restart_pending: Vec::new(),
+        dials_until: None,
         certificates_expire_at: None,
         view: brokers.contains(&node).then(|| PeerView {
             observed_at: now,

@@ -238,7 +238,7 @@ impl Agent {
             progress: String::new(),
             problem: None,
             applied: Generation(1),
-            restart_pending: Vec::new(),
+            dials_until: None,
             certificates_expire_at: None,
             view: None,
             unexpected_exits: 0,

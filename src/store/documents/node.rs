@@ -145,10 +145,12 @@ pub struct NodeStatus {
     pub problem: Option<Problem>,
     /// The generation of `desired/cluster.json` that Kafka's process was started with or has taken live.
     pub applied: Generation,
-    /// Properties of the applied document that wait for a restart.
-    pub restart_pending: Vec<String>,
     /// When the certificates in use end.
     pub certificates_expire_at: Option<Timestamp>,
+    /// When the certificate ends with which this Kafka dials the controllers. It is read at the start only,
+    /// so Kafka has to be restarted before.
+    #[serde(default)]
+    pub dials_until: Option<Timestamp>,
     /// What this broker's metadata says of the cluster; `None` for a dedicated controller.
     pub view: Option<PeerView>,
     /// How often Kafka's process has ended by itself since the agent started.

@@ -3,6 +3,7 @@
 
 mod access;
 pub(crate) mod cluster;
+mod stops;
 
 use std::time::Duration;
 
