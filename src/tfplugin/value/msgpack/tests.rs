@@ -24,8 +24,13 @@ fn text_bytes(text: &str) -> String {
     } else {
         format!("d9{:02x}", text.len())
     };
-    let body: String = text.bytes().map(|b| format!("{b:02x}")).collect();
-    head + &body
+    head + &hex_of(text)
+}
+
+/// The bytes of a text as hexadecimal digits.
+fn hex_of(text: &str) -> String {
+    text.bytes()
+        .fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
 }
 
 /// Type, value bytes: decoded and encoded again they are the same.
@@ -137,7 +142,7 @@ fn what_terraform_sends_comes_back_inside_a_dynamic_value() {
         if json == r#""dynamic""# {
             continue;
         }
-        let json_bytes: String = json.bytes().map(|b| format!("{b:02x}")).collect();
+        let json_bytes = hex_of(json);
         let all = hex(&format!("92c4{:02x}{json_bytes}{bytes}", json.len()));
         let value = decode(&all, &Type::Dynamic).unwrap();
         let again = encode(&value, &Type::Dynamic).unwrap();
