@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -86,6 +87,8 @@ fn detach(directory: &NodeDirectory) -> Result<(), DetachFailure> {
         .arg(directory.path())
         .env_clear()
         .envs(environment())
+        // One heap for all threads: what a large answer took is given back, not kept in each of them.
+        .env("MALLOC_ARENA_MAX", "1")
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(output)
@@ -129,10 +132,12 @@ enum DetachFailure {
     Home(#[from] crate::node::home::HomeError),
 }
 
-/// `MSK_NODE_LOG` takes the filters of `RUST_LOG`.
+/// `MSK_NODE_LOG` takes levels by target, such as `info,msk::node=debug`.
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MSK_NODE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let filter = std::env::var("MSK_NODE_LOG")
+        .ok()
+        .and_then(|filter| filter.parse::<Targets>().ok())
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let _ = tracing_subscriber::registry()
         .with(filter)
         .with(super::super::log_lines::Lines)
