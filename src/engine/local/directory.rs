@@ -15,6 +15,10 @@ use crate::node::home::{DataDirectory, make_private_directory};
 const LEAST_ROOM: u64 = 200 * 1024 * 1024;
 /// Written and removed again, to see whether the file system takes data at all.
 const PROBE: [u8; 8192] = [0; 8192];
+/// `log.dirs` is a list with commas, a class path one with colons, `${file:path:key}` ends at `:` and `}`,
+/// and properties and JAAS settings quote with the rest.
+const CUTS_PATHS: [char; 5] = [',', ':', '}', '"', '\\'];
+
 /// What may lie in a data directory before the control store does: a user may put Kafka there first.
 const EXPECTED: [&str; 6] = ["store", "kafka", "cds", "bin", "clusters", "lost+found"];
 
@@ -26,6 +30,17 @@ pub enum DirectoryError {
     Relative {
         /// As given.
         path: Utf8PathBuf,
+    },
+    /// Kafka and Java would read it as more than one path.
+    #[error(
+        "data directory `{path}` holds {character:?}, at which Kafka or Java would cut the path; \
+         choose a path without it"
+    )]
+    Character {
+        /// As given.
+        path: Utf8PathBuf,
+        /// The first such character.
+        character: char,
     },
     /// Something else has that name.
     #[error("data directory `{path}` is not a directory; choose another path or move what lies there")]
@@ -193,6 +208,13 @@ pub fn inspect(directory: &DataDirectory) -> Result<StoreState, DirectoryError> 
 pub fn prepare(directory: &DataDirectory) -> Result<StoreState, DirectoryError> {
     let state = inspect(directory)?;
     let path = directory.path();
+    let cuts = |character: &char| CUTS_PATHS.contains(character) || character.is_control();
+    if let Some(character) = path.as_str().chars().find(cuts) {
+        return Err(DirectoryError::Character {
+            path: path.to_owned(),
+            character,
+        });
+    }
     let fail = |cause| DirectoryError::new(path, cause);
     make_private_directory(path).map_err(fail)?;
     let mut permissions = fs::metadata(path).map_err(fail)?.permissions();
@@ -276,6 +298,17 @@ mod tests {
         );
         assert_eq!(fs::read_dir(data.path()).unwrap().count(), 0, "the probe is gone");
         check_room(&data).unwrap();
+    }
+
+    #[test]
+    fn a_path_that_kafka_would_cut_is_refused_before_anything_is_made() {
+        let (_guard, path) = temporary();
+        for name in ["a,b", "a:b", "a}b", "a\"b", "a\\b", "a\nb"] {
+            let directory = DataDirectory::new(path.join(name));
+            let error = prepare(&directory).unwrap_err();
+            assert!(matches!(error, DirectoryError::Character { .. }), "{error}");
+            assert!(!directory.path().exists());
+        }
     }
 
     #[test]

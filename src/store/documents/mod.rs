@@ -12,7 +12,6 @@
 //! | `<uid>/locks/disruption.json` | [`DisruptionLock`] | agents |
 //! | `<uid>/journal/<operation>.json` | [`Journal`] | provider |
 //! | `configurations/<name>.json` | [`ConfigurationRecord`] | provider |
-//! | `ports/<base>.json` | [`PortBlock`] | provider |
 //! | `ports/<first port>.json` | [`PortBlock`] | provider, one machine |
 //! | `gone/<uid>.json` | [`Tombstone`] | provider |
 //!
