@@ -2,7 +2,6 @@
 //! `MSK_TEST_KAFKA_DIRECTORY` names the folder that holds `kafka_2.13-4.3.1/libs`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,7 +34,7 @@ impl Machine {
             .expect("set MSK_TEST_KAFKA_DIRECTORY to a folder that holds kafka_2.13-4.3.1/libs");
         let mut settings = Settings::new(root.join("data"));
         settings.kafka_directory = Some(kafka.into());
-        settings.base_port = free_block();
+        settings.base_port = crate::support::ports::free_block();
         settings.agent_program = Some(env!("CARGO_BIN_EXE_msk-node").into());
         let engine = Arc::new(LocalEngine::new(settings));
         let store = engine.open_or_create().await.unwrap();
@@ -44,16 +43,6 @@ impl Machine {
             directory,
         }
     }
-}
-
-/// Somewhere in the middle, so that tests beside this one are elsewhere.
-fn free_block() -> u16 {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    30_000 + (port % 20) * 1000
 }
 
 fn wanted(name: &str, zones: &[&str]) -> ClusterSpec {

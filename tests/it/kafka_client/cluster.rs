@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -91,15 +90,12 @@ struct Ports {
 
 impl Ports {
     fn free() -> Self {
-        let sockets: Vec<_> = (0..4)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let port = |index: usize| sockets[index].local_addr().unwrap().port();
+        let first = crate::support::ports::free_block();
         Self {
-            controller: port(0),
-            admin: port(1),
-            scram: port(2),
-            plain: port(3),
+            controller: first,
+            admin: first + 1,
+            scram: first + 2,
+            plain: first + 3,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -86,7 +85,7 @@ impl Cluster {
         let identity = ClusterIdentity {
             kafka_cluster_id: draw_uuid().unwrap(),
             zones: zones.clone(),
-            base_port: Some(free_block()),
+            base_port: Some(crate::support::ports::free_block()),
             voter_directory_ids: (1..=3).map(|id| (NodeId(id), draw_uuid().unwrap())).collect(),
             internal_ca_pem: internal.certificate_pem().to_owned(),
             server_ca_pem: server.certificate_pem().to_owned(),
@@ -302,25 +301,6 @@ fn spec(name: &ClusterName, zones: &[String], options: &Options) -> ClusterSpec 
             ..LocalSpec::default()
         },
     }
-}
-
-/// A block of ports that nobody uses, far from those of other tests.
-fn free_block() -> u16 {
-    for _ in 0..1_000 {
-        let probe = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let base = probe / 100 * 100;
-        if base > 30_000
-            && base < 60_000
-            && (base..base + 40).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
-        {
-            return base;
-        }
-    }
-    panic!("no free ports")
 }
 
 fn java() -> Utf8PathBuf {

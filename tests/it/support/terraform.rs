@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -128,7 +127,7 @@ impl Terraform {
     /// A fresh directory with `main.tf`, initialized. The provider block comes with it.
     pub(crate) fn new(configuration: &str) -> Self {
         let bare = Self::bare();
-        let base_port = free_block();
+        let base_port = super::ports::free_block();
         let provider = format!(
             "provider \"msk\" {{\n  local = {{\n    base_port       = {base_port}\n    kafka_directory = \"{}\"\n  }}\n}}\n",
             kafka_directory().display()
@@ -150,7 +149,7 @@ impl Terraform {
         let text = fs::read_to_string(source).unwrap();
         let local = format!(
             "local = {{\n    base_port       = {}\n    kafka_directory = \"{}\"\n  }}",
-            free_block(),
+            super::ports::free_block(),
             kafka_directory().display()
         );
         assert!(
@@ -399,16 +398,6 @@ fn kafka_directory() -> PathBuf {
         || Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka"),
         PathBuf::from,
     )
-}
-
-/// A block of ports that nobody uses right now, outside those of other tests of this kind.
-fn free_block() -> u16 {
-    let probe = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    30_000 + (probe % 30) * 1_000
 }
 
 fn link(from: &str, to: &Path) {
