@@ -230,7 +230,8 @@ ssl.truststore.location={self.certificates / "ca.pem"}
             if answer.returncode == 0 and answer.stdout.count("(id: ") == 3:
                 break
         settings = client_settings(brokers, self.certificates / "ca.pem", self.certificates)
-        for future in AdminClient(settings).create_topics([NewTopic(TOPIC, 3, 3)]).values():
+        admin = AdminClient(settings)
+        for future in admin.create_topics([NewTopic(TOPIC, 3, 3)]).values():
             future.result(60)
         produce_to_each_broker(settings)
 
