@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::world::{CLUSTER, Kafka, Role, World, kafka_directory, output, write_program};
+use super::world::{CLUSTER, Kafka, Role, World, kafka_directory, output, wait_until, write_program};
 
 /// Nothing of a cluster was begun.
 #[track_caller]
@@ -160,7 +160,12 @@ fn a_port_that_was_taken_meanwhile_is_named_and_a_taken_block_is_passed_over() {
     drop(first);
 
     world.kill_all();
-    let taken = bind(next).unwrap();
+    // A killed process has lost its command line a moment before the kernel closes its sockets.
+    let mut taken = None;
+    wait_until("the port of the killed Kafka is free", || {
+        taken = bind(next);
+        taken.is_some()
+    });
     world
         .terraform
         .apply(&[])
