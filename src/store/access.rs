@@ -218,17 +218,6 @@ fn put(generation: Generation, written: Written) -> Put {
     }
 }
 
-impl DocumentError {
-    /// Tells whether to try again.
-    pub fn retry_class(&self) -> super::RetryClass {
-        match self {
-            Self::Store(cause) => cause.retry_class(),
-            Self::Contended { .. } => super::RetryClass::Now,
-            _ => super::RetryClass::Never,
-        }
-    }
-}
-
 impl From<Error> for DocumentError {
     fn from(cause: Error) -> Self {
         Self::Store(cause)

@@ -1,4 +1,4 @@
-//! Why an operation on the store failed, and whether to try again.
+//! Why an operation on the store failed.
 
 use std::io;
 use std::time::Duration;
@@ -6,17 +6,6 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::MAX_DOCUMENT_BYTES;
-
-/// Whether the same call may succeed later without anybody doing anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RetryClass {
-    /// Yes, at once.
-    Now,
-    /// Yes, after this pause.
-    After(Duration),
-    /// No: a person has to act first.
-    Never,
-}
 
 /// Why an operation on the store failed. Each names its file and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -159,19 +148,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Tells whether to try again.
-    pub fn retry_class(&self) -> RetryClass {
-        match self {
-            Self::Busy { .. } => RetryClass::After(Duration::from_secs(1)),
-            Self::Io { cause, .. } if cause.kind() == io::ErrorKind::Interrupted => RetryClass::Now,
-            // The whole system's or this process's table of open files is full: that passes.
-            Self::Io { cause, .. } if matches!(cause.raw_os_error(), Some(23 | 24)) => {
-                RetryClass::After(Duration::from_secs(1))
-            }
-            _ => RetryClass::Never,
-        }
-    }
-
     /// Sorts what the system said into the classes that need different answers.
     pub(crate) fn from_io(action: &'static str, path: &Utf8Path, cause: io::Error) -> Self {
         let path = path.to_owned();

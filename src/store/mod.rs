@@ -26,9 +26,6 @@ pub mod typed;
 /// Reading and changing typed documents.
 pub mod access;
 
-/// Many changes of one document at once, written together.
-pub mod combine;
-
 /// The versioned documents in the store.
 pub mod documents;
 
@@ -37,9 +34,8 @@ pub mod faults;
 
 pub use access::{Change, Documents, Put, Versioned};
 pub use backend::{Deleted, Durability, Page, Stored, Version, Written};
-pub use combine::{Combined, Combiner};
 pub use directory::Changes;
-pub use error::{Error, RetryClass};
+pub use error::Error;
 pub use identity::{Home, OpenError};
 pub use key::{Key, KeyError, Prefix};
 pub use typed::{Document, DocumentError, Envelope, Owner};

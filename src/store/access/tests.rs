@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::{Change, Documents, Put, Versioned};
 use crate::spec::ids::{ClusterUid, Generation};
-use crate::store::{Deleted, Document, DocumentError, Durability, Home, Key, RetryClass, Store};
+use crate::store::{Deleted, Document, DocumentError, Durability, Home, Key, Store};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Names {
@@ -73,7 +73,6 @@ async fn generations_grow_by_one_with_each_write() {
     assert_eq!(documents.delete(&key, &kept).await.unwrap(), Deleted::Deleted);
     let missing = documents.update(&key, add).await.unwrap_err();
     assert!(matches!(missing, DocumentError::Missing { .. }));
-    assert_eq!(missing.retry_class(), RetryClass::Never);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -129,7 +128,6 @@ async fn what_cannot_be_read_is_named_and_never_written_over() {
         );
         for error in errors {
             assert!(error.to_string().contains(&store.location(&key)), "{error}");
-            assert_eq!(error.retry_class(), RetryClass::Never);
         }
         assert_eq!(
             documents.create(&key, &names(&["mine"])).await.unwrap(),
