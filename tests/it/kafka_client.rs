@@ -525,11 +525,15 @@ async fn handles_users(cluster: &Cluster, admin: &Admin) {
         made[2].1.as_ref().unwrap_err().code,
         ErrorCode::UNACCEPTABLE_CREDENTIAL
     );
-    let found = eventually("the users on this broker", async || {
-        let found = admin.describe_scram_users(None).await.unwrap();
-        (found.len() == 2).then_some(found)
+    // The offset that a broker says it has published is the metadata log's: what was committed before is there.
+    let committed = admin.describe_quorum().await.unwrap().high_watermark;
+    eventually("the committed log on this broker", async || {
+        let published = admin.describe_features().await.unwrap().epoch;
+        (published >= Some(committed - 1)).then_some(())
     })
     .await;
+    let found = admin.describe_scram_users(None).await.unwrap();
+    assert_eq!(found.len(), 2);
     assert_eq!(found[0].0, "a=lice,1");
     let alice = found[0].1.as_ref().unwrap()[0];
     assert_eq!(

@@ -3,7 +3,7 @@
 //! Real Kafka, and clients that we did not write. Needs what `node_agent` needs, and besides `openssl`
 //! and a Python with `confluent_kafka`: `MSK_TEST_PYTHON` names it, by default `python3`.
 
-mod clients;
+pub(crate) mod clients;
 mod forbidden;
 mod hunt;
 mod listeners;

@@ -59,8 +59,6 @@ pub(super) struct Connection {
     correlation: i32,
     offers: Vec<Offer>,
     max_answer: usize,
-    /// The answer to the first request, as it holds the features too.
-    pub(super) greeting: ApiVersionsResponse,
 }
 
 impl Connection {
@@ -100,7 +98,6 @@ impl Connection {
             correlation: 0,
             offers: Vec::new(),
             max_answer: MAX_EARLY_ANSWER,
-            greeting: ApiVersionsResponse::default(),
         };
         connection.agree_on_versions().await?;
         if let Some(login) = &target.login {
@@ -248,15 +245,13 @@ impl Connection {
     /// answers in version 0 with `UNSUPPORTED_VERSION` and tells the versions that it knows.
     async fn agree_on_versions(&mut self) -> Result<(), Error> {
         const NAME: &str = ApiVersionsRequest::NAME;
-        let request = ApiVersionsRequest::default()
-            .with_client_software_name(StrBytes::from_static_str(env!("CARGO_PKG_NAME")))
-            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let request = who_we_are();
         let mut version = ApiVersionsRequest::LAST;
         loop {
             let answer = self.exchange(&request, version).await?;
             let code = answer.chunk().first_chunk().map(|&code| i16::from_be_bytes(code));
             if code != Some(ErrorCode::UNSUPPORTED_VERSION.0) {
-                let mut body: ApiVersionsResponse =
+                let body: ApiVersionsResponse =
                     decode_body(answer, version).map_err(|reason| self.bad_answer(NAME, reason))?;
                 super::error::KafkaError::check(body.error_code, None).map_err(|cause| Error::Refused {
                     api: NAME,
@@ -272,8 +267,6 @@ impl Connection {
                     })
                     .collect();
                 self.offers.truncate(MAX_APIS);
-                body.api_keys = Vec::new();
-                self.greeting = body;
                 return Ok(());
             }
             self.offers = old_offers(answer).map_err(|reason| self.bad_answer(NAME, reason))?;
@@ -284,6 +277,13 @@ impl Connection {
             version = lower;
         }
     }
+}
+
+/// The question for versions and features, in which a client names itself.
+pub(super) fn who_we_are() -> ApiVersionsRequest {
+    ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str(env!("CARGO_PKG_NAME")))
+        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")))
 }
 
 /// Version 0 of the answer to `ApiVersions`, which is older than variable-length integers.

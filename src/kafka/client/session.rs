@@ -3,7 +3,6 @@
 use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
-use kafka_protocol::messages::ApiVersionsResponse;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -150,24 +149,6 @@ impl Session {
         build: impl Fn(i16) -> R + Send + Sync,
     ) -> Result<Answer<R::Response>, Error> {
         self.in_time(R::NAME, time, self.call_once_or_twice(build)).await
-    }
-
-    /// Gives what `read` finds in the connection's greeting, after opening the connection if there is none.
-    pub(super) async fn greeting<T>(
-        &self,
-        read: impl Fn(&ApiVersionsResponse) -> T + Send,
-    ) -> Result<T, Error> {
-        let work = async {
-            let mut place = self.connection.lock().await;
-            let connection = match take_fresh(&mut place) {
-                Some(kept) => kept,
-                None => self.open().await?,
-            };
-            let found = read(&connection.greeting);
-            *place = Some(connection);
-            Ok(found)
-        };
-        self.in_time("ApiVersions", self.timeout, work).await
     }
 
     async fn in_time<T>(

@@ -4,19 +4,21 @@
 //! not a lock: every request is safe when two agents send it, or one sends it late. Whatever waits goes
 //! in one request per kind.
 //!
-//! *Guarantees*: a status with `applied` = g is written only after everything up to g was done or stands
-//! in its `failures`. Nothing is deleted but by a tombstone, topics only by id.
+//! *Guarantees*: a status with `applied` = g is written only after everything up to g was done, and is in
+//! force at every broker that lives, or stands in its `failures`. Nothing is deleted but by a tombstone, topics only by id.
 //!
 //! *Cancellation*: an agent may die between any two requests; the next one looks at Kafka first and
 //! carries on.
 
 /// ACLs.
 mod acls;
+/// Topics, users and ACLs as one.
+mod kind;
 /// The cluster's live properties.
 mod properties;
 /// What the kinds have in common.
 mod shared;
-/// Waiting until a change has reached every broker.
+/// Waiting until a change is in force at every broker.
 mod spread;
 /// Topics.
 mod topics;
@@ -24,6 +26,7 @@ mod topics;
 mod users;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -36,7 +39,9 @@ use crate::kafka::client::{Admin, Error};
 use crate::store::documents::NodePhase;
 use crate::store::{Changes, DocumentError, KeyError, Prefix};
 use acls::Acls;
+use kind::{Kind as _, Link};
 use properties::Properties;
+use spread::Brokers;
 use topics::Topics;
 use users::Users;
 
@@ -84,6 +89,7 @@ pub(crate) async fn run(context: &Context, folder: &Prefix) -> Infallible {
         context,
         changes: context.documents.store().changes(folder),
         admin: None,
+        brokers: Brokers::default(),
         kinds: None,
         own: Properties::default(),
         pause: FIRST_PAUSE,
@@ -104,7 +110,7 @@ pub(crate) async fn run(context: &Context, folder: &Prefix) -> Infallible {
             () = administrator.changes.changed(wait) => {}
             _ = kafka.changed() => {}
             () = in_charge_changes(context, &mut peers) => {}
-            _ = certificates.changed() => administrator.admin = None,
+            _ = certificates.changed() => administrator.disconnect(),
         }
     }
 }
@@ -138,7 +144,8 @@ async fn in_charge_changes(
 struct Administrator<'a> {
     context: &'a Context,
     changes: Changes,
-    admin: Option<Admin>,
+    admin: Option<Arc<Admin>>,
+    brokers: Brokers,
     /// What is known of each kind while this agent is in charge.
     kinds: Option<Kinds>,
     own: Properties,
@@ -153,8 +160,13 @@ struct Kinds {
 }
 
 impl Administrator<'_> {
-    fn rest(&mut self) {
+    fn disconnect(&mut self) {
         self.admin = None;
+        self.brokers = Brokers::default();
+    }
+
+    fn rest(&mut self) {
+        self.disconnect();
         self.kinds = None;
         self.own = Properties::default();
     }
@@ -170,7 +182,7 @@ impl Administrator<'_> {
             Err(cause) => {
                 tracing::info!(cause = %with_causes(&cause), "not everything could be applied; trying again");
                 if !matches!(cause, ApplyError::Pending { .. }) {
-                    self.admin = None;
+                    self.disconnect();
                 }
                 let pause = self.pause;
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
@@ -193,14 +205,17 @@ impl Administrator<'_> {
         }
         let admin = match &self.admin {
             Some(admin) => admin,
-            None => self.admin.insert(admin::connect(self.context, PATIENCE)?),
+            None => self
+                .admin
+                .insert(Arc::new(admin::connect(self.context, PATIENCE)?)),
         };
         self.own.drop_own_overrides(self.context, admin).await?;
         if !in_charge {
             // At rest a connection costs memory on both sides.
-            self.admin = None;
+            self.disconnect();
             return Ok(SNAPSHOT_EVERY);
         }
+        self.brokers.rest();
         let kinds = match &mut self.kinds {
             Some(kinds) => kinds,
             None => self.kinds.insert(Kinds {
@@ -212,11 +227,16 @@ impl Administrator<'_> {
         };
         // Creation before use: users and topics first, then what is allowed to whom. One kind that waits
         // does not keep the others from going on.
+        let mut link = Link {
+            context: self.context,
+            admin,
+            brokers: &mut self.brokers,
+        };
         let results = [
             kinds.properties.apply(self.context, admin).await,
-            kinds.users.apply(self.context, admin).await,
-            kinds.topics.apply(self.context, admin).await,
-            kinds.acls.apply(self.context, admin).await,
+            kinds.users.apply(&mut link).await,
+            kinds.topics.apply(&mut link).await,
+            kinds.acls.apply(&mut link).await,
         ];
         let mut next = Instant::now() + SNAPSHOT_EVERY;
         for result in results {

@@ -5,11 +5,9 @@ mod send;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::time::Instant;
-
 use super::ApplyError;
-use super::shared::{Followed, Published, Remaining, Snapshot, statuses};
-use crate::clock::Timestamp;
+use super::kind::{Kind, Work};
+use super::shared::Remaining;
 use crate::kafka::client::{Admin, ConfigResource, ConfigScope, TopicMetadata, TopicSelection};
 use crate::node::context::Context;
 use crate::node::hooks::stop_before_delete;
@@ -25,9 +23,7 @@ use send::{Batches, Results};
 const CONFIGS_AT_ONCE: usize = 100;
 
 pub(super) struct Topics {
-    desired: Followed<TopicsDesired>,
-    status: TopicsStatus,
-    published: Published<TopicsStatus>,
+    work: Work<TopicsDesired, TopicsStatus>,
     seen: BTreeMap<TopicName, KafkaTopic>,
     /// Topics of which only the numbers are known, since we made them: their places are read when needed.
     thin: BTreeSet<TopicName>,
@@ -36,56 +32,18 @@ pub(super) struct Topics {
     done: BTreeMap<TopicName, Generation>,
     ours: BTreeMap<TopicName, Generation>,
     brokers: Vec<NodeId>,
-    snapshot: Snapshot,
 }
 
-impl Topics {
-    pub(super) async fn load(context: &Context) -> Result<Self, ApplyError> {
-        let all = statuses::<TopicsStatus>(context, PerNode::Topics).await?;
-        let status = all
-            .into_iter()
-            .max_by_key(|status| (status.applied, status.observed_at))
-            .unwrap_or_default();
-        Ok(Self {
-            desired: Followed::new(context, Single::Topics)?,
-            status,
-            published: Published::new(context, PerNode::Topics).await?,
-            seen: BTreeMap::new(),
-            thin: BTreeSet::new(),
-            moving: BTreeSet::new(),
-            done: BTreeMap::new(),
-            ours: BTreeMap::new(),
-            brokers: Vec::new(),
-            snapshot: Snapshot::none(),
-        })
-    }
+impl Kind for Topics {
+    type Desired = TopicsDesired;
+    type Status = TopicsStatus;
 
-    pub(super) async fn apply(&mut self, context: &Context, admin: &Admin) -> Result<Instant, ApplyError> {
-        if self.snapshot.is_due() {
-            self.look(admin).await?;
-        }
-        self.desired.refresh(context).await?;
-        let mut remaining = Remaining::default();
-        if self.desired.generation > self.status.applied {
-            let sent = self.send(context, admin, &mut remaining).await;
-            if sent.is_err() {
-                self.snapshot.forget();
-            }
-            sent?;
-            self.status.applied = remaining.applied(self.desired.generation, self.status.applied);
-            let applied = self.status.applied;
-            self.done.retain(|_, generation| *generation > applied);
-            self.ours.retain(|_, generation| *generation > applied);
-        }
-        self.status.topics = self.observed();
-        self.published.publish(context, &self.status).await?;
-        remaining.check()?;
-        Ok(self.snapshot.next())
+    fn work(&mut self) -> &mut Work<TopicsDesired, TopicsStatus> {
+        &mut self.work
     }
 
     /// Reads all topics, their settings and their moves.
     async fn look(&mut self, admin: &Admin) -> Result<(), ApplyError> {
-        let observed_at = Timestamp::now();
         let metadata = admin.describe_topics(TopicSelection::All).await?;
         self.brokers = metadata.nodes.iter().map(|node| node.id).collect();
         self.seen.clear();
@@ -104,62 +62,7 @@ impl Topics {
         }
         let moves = admin.list_reassignments().await?;
         self.moving = moves.into_iter().map(|moving| moving.partition.topic).collect();
-        self.status.observed_at = observed_at;
-        self.snapshot.taken();
         Ok(())
-    }
-
-    async fn look_at_configs(&mut self, admin: &Admin, names: &[TopicName]) -> Result<(), ApplyError> {
-        let resources: Vec<_> = names.iter().cloned().map(ConfigResource::Topic).collect();
-        let configs = admin.describe_configs(&resources, ConfigScope::Overrides).await?;
-        for (name, config) in names.iter().zip(configs) {
-            match (config, self.seen.get_mut(name)) {
-                (Ok(entries), Some(topic)) => {
-                    let visible = entries.into_iter().filter(|entry| !entry.is_sensitive);
-                    topic.config = visible
-                        .filter_map(|entry| Some((entry.name, entry.value?)))
-                        .collect();
-                }
-                // Deleted in between.
-                _ => {
-                    self.seen.remove(name);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What of the document is still to be looked at.
-    fn waiting(&self) -> TopicsDesired {
-        let waits = |name: &TopicName, entry: &TopicDesired| {
-            entry.generation > self.status.applied && self.done.get(name) != Some(&entry.generation)
-        };
-        TopicsDesired {
-            keep: self
-                .desired
-                .body
-                .keep
-                .iter()
-                .filter(|(name, entry)| waits(name, entry))
-                .map(|(name, entry)| (name.clone(), entry.clone()))
-                .collect(),
-            tombstones: self.desired.body.tombstones.clone(),
-        }
-    }
-
-    /// The last status as far as the plan asks for it: which of the waiting names were there before we
-    /// looked at their entries for the first time.
-    fn last(&self, waiting: &TopicsDesired) -> TopicsStatus {
-        let topics = waiting
-            .keep
-            .iter()
-            .filter(|(name, entry)| self.ours.get(*name) != Some(&entry.generation))
-            .filter_map(|(name, _)| Some((name.clone(), self.status.topics.get(name)?.clone())));
-        TopicsStatus {
-            applied: self.status.applied,
-            topics: topics.collect(),
-            ..TopicsStatus::default()
-        }
     }
 
     async fn send(
@@ -170,13 +73,13 @@ impl Topics {
     ) -> Result<(), ApplyError> {
         let waiting = self.waiting();
         self.thicken(admin, &waiting).await?;
-        self.status.failures.retain(|name, failure| {
-            let entry = self.desired.body.keep.get(name);
+        self.work.status.failures.retain(|name, failure| {
+            let entry = self.work.desired.body.keep.get(name);
             entry.is_none_or(|entry| entry.generation == failure.generation)
         });
         let last = self.last(&waiting);
         let plan = plan_topics(&waiting, &self.seen, &last, &self.places(context));
-        let document = self.desired.generation;
+        let document = self.work.desired.generation;
         let generation = |name: &TopicName| {
             waiting.keep.get(name).map_or_else(
                 || {
@@ -204,7 +107,7 @@ impl Topics {
             results.failed.insert(name, failure);
         }
         let batches = Batches::sort(plan.operations);
-        self.desired.check_fresh()?;
+        self.work.desired.check_fresh()?;
         if !batches.delete.is_empty() {
             stop_before_delete(context.node_id());
         }
@@ -226,8 +129,93 @@ impl Topics {
                 self.done.insert(name.clone(), entry.generation);
             }
         }
-        self.status.failures.extend(results.failed);
+        self.work.status.failures.extend(results.failed);
         Ok(())
+    }
+
+    fn show(&mut self) {
+        let applied = self.work.status.applied;
+        self.done.retain(|_, generation| *generation > applied);
+        self.ours.retain(|_, generation| *generation > applied);
+        let observe = |(name, topic): (&TopicName, &KafkaTopic)| {
+            let observed = TopicObserved {
+                topic_id: topic.topic_id.clone(),
+                partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
+                replication_factor: most_frequent_factor(topic),
+                config: topic.config.clone(),
+                is_reassigning: self.moving.contains(name),
+            };
+            (name.clone(), observed)
+        };
+        self.work.status.topics = self.seen.iter().map(observe).collect();
+    }
+}
+
+impl Topics {
+    pub(super) async fn load(context: &Context) -> Result<Self, ApplyError> {
+        Ok(Self {
+            work: Work::load(context, Single::Topics, PerNode::Topics).await?,
+            seen: BTreeMap::new(),
+            thin: BTreeSet::new(),
+            moving: BTreeSet::new(),
+            done: BTreeMap::new(),
+            ours: BTreeMap::new(),
+            brokers: Vec::new(),
+        })
+    }
+
+    async fn look_at_configs(&mut self, admin: &Admin, names: &[TopicName]) -> Result<(), ApplyError> {
+        let resources: Vec<_> = names.iter().cloned().map(ConfigResource::Topic).collect();
+        let configs = admin.describe_configs(&resources, ConfigScope::Overrides).await?;
+        for (name, config) in names.iter().zip(configs) {
+            match (config, self.seen.get_mut(name)) {
+                (Ok(entries), Some(topic)) => {
+                    let visible = entries.into_iter().filter(|entry| !entry.is_sensitive);
+                    topic.config = visible
+                        .filter_map(|entry| Some((entry.name, entry.value?)))
+                        .collect();
+                }
+                // Deleted in between.
+                _ => {
+                    self.seen.remove(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What of the document is still to be looked at.
+    fn waiting(&self) -> TopicsDesired {
+        let waits = |name: &TopicName, entry: &TopicDesired| {
+            entry.generation > self.work.status.applied && self.done.get(name) != Some(&entry.generation)
+        };
+        TopicsDesired {
+            keep: self
+                .work
+                .desired
+                .body
+                .keep
+                .iter()
+                .filter(|(name, entry)| waits(name, entry))
+                .map(|(name, entry)| (name.clone(), entry.clone()))
+                .collect(),
+            tombstones: self.work.desired.body.tombstones.clone(),
+        }
+    }
+
+    /// The last status as far as the plan asks for it: which of the waiting names were there before we
+    /// looked at their entries for the first time.
+    fn last(&self, waiting: &TopicsDesired) -> TopicsStatus {
+        let topics = waiting
+            .keep
+            .iter()
+            .filter(|(name, entry)| self.ours.get(*name) != Some(&entry.generation))
+            .filter_map(|(name, _)| Some((name.clone(), self.work.status.topics.get(name)?.clone())));
+        TopicsStatus {
+            applied: self.work.status.applied,
+            topics: topics.collect(),
+            ..TopicsStatus::default()
+        }
     }
 
     /// Reads the places of topics that we know by their numbers only and that are to be compared now.
@@ -279,20 +267,6 @@ impl Topics {
                 zone: node.zone.clone(),
             })
             .collect()
-    }
-
-    fn observed(&self) -> BTreeMap<TopicName, TopicObserved> {
-        let observe = |(name, topic): (&TopicName, &KafkaTopic)| {
-            let observed = TopicObserved {
-                topic_id: topic.topic_id.clone(),
-                partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
-                replication_factor: most_frequent_factor(topic),
-                config: topic.config.clone(),
-                is_reassigning: self.moving.contains(name),
-            };
-            (name.clone(), observed)
-        };
-        self.seen.iter().map(observe).collect()
     }
 }
 

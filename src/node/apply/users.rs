@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use zeroize::Zeroize as _;
 
 use super::ApplyError;
-use super::shared::{Followed, Outcome, Published, Remaining, Snapshot, judge, statuses};
-use crate::clock::Timestamp;
+use super::kind::{Kind, Work};
+use super::shared::{Outcome, Remaining, judge};
 use crate::kafka::client::{Admin, ScramDeletion, ScramMechanism, ScramUpsert};
 use crate::node::context::Context;
 use crate::node::problem::with_causes;
@@ -29,54 +29,21 @@ const SALT_BYTES: usize = 32;
 const SECRET_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) struct Users {
-    desired: Followed<UsersDesired>,
-    status: UsersStatus,
-    published: Published<UsersStatus>,
+    work: Work<UsersDesired, UsersStatus>,
     seen: KafkaUsers,
-    snapshot: Snapshot,
     /// Since when the secret of an entry is not the one that was meant.
     unfit: BTreeMap<String, (Generation, Instant)>,
 }
 
-impl Users {
-    pub(super) async fn load(context: &Context) -> Result<Self, ApplyError> {
-        let all = statuses::<UsersStatus>(context, PerNode::Users).await?;
-        let status = all
-            .into_iter()
-            .max_by_key(|status| (status.applied, status.observed_at))
-            .unwrap_or_default();
-        Ok(Self {
-            desired: Followed::new(context, Single::Users)?,
-            status,
-            published: Published::new(context, PerNode::Users).await?,
-            seen: KafkaUsers::new(),
-            snapshot: Snapshot::none(),
-            unfit: BTreeMap::new(),
-        })
-    }
+impl Kind for Users {
+    type Desired = UsersDesired;
+    type Status = UsersStatus;
 
-    pub(super) async fn apply(&mut self, context: &Context, admin: &Admin) -> Result<Instant, ApplyError> {
-        if self.snapshot.is_due() {
-            self.look(admin).await?;
-        }
-        self.desired.refresh(context).await?;
-        let mut remaining = Remaining::default();
-        if self.desired.generation > self.status.applied {
-            let done = self.send(context, admin, &mut remaining).await;
-            if done.is_err() {
-                self.snapshot.forget();
-            }
-            done?;
-            self.status.applied = remaining.applied(self.desired.generation, self.status.applied);
-        }
-        self.show();
-        self.published.publish(context, &self.status).await?;
-        remaining.check()?;
-        Ok(self.snapshot.next())
+    fn work(&mut self) -> &mut Work<UsersDesired, UsersStatus> {
+        &mut self.work
     }
 
     async fn look(&mut self, admin: &Admin) -> Result<(), ApplyError> {
-        let observed_at = Timestamp::now();
         self.seen.clear();
         for (user, credentials) in admin.describe_scram_users(None).await? {
             if user.starts_with(RESERVED_USER_PREFIX) {
@@ -88,26 +55,7 @@ impl Users {
             });
             self.seen.insert(user, mechanisms.collect());
         }
-        self.status.observed_at = observed_at;
-        self.snapshot.taken();
         Ok(())
-    }
-
-    /// Brings the status in line with what was seen; who set a password is remembered.
-    fn show(&mut self) {
-        let before = std::mem::take(&mut self.status.users);
-        self.status.users = self
-            .seen
-            .iter()
-            .map(|(user, mechanisms)| {
-                let applied_generation = before.get(user).and_then(|user| user.applied_generation);
-                let observed = UserObserved {
-                    mechanisms: mechanisms.clone(),
-                    applied_generation,
-                };
-                (user.clone(), observed)
-            })
-            .collect();
     }
 
     async fn send(
@@ -116,13 +64,13 @@ impl Users {
         admin: &Admin,
         remaining: &mut Remaining,
     ) -> Result<(), ApplyError> {
-        let plan = plan_users(&self.desired.body, &self.seen, &self.status);
-        let keep = &self.desired.body.keep;
-        self.status.failures.retain(|user, failure| {
+        let plan = plan_users(&self.work.desired.body, &self.seen, &self.work.status);
+        let keep = &self.work.desired.body.keep;
+        self.work.status.failures.retain(|user, failure| {
             keep.get(user)
                 .is_some_and(|entry| entry.generation == failure.generation)
         });
-        self.status.failures.extend(plan.failures);
+        self.work.status.failures.extend(plan.failures);
         let mut upserts = Vec::new();
         let mut deletions = Vec::new();
         let mut generations: BTreeMap<String, (Generation, u32)> = BTreeMap::new();
@@ -161,12 +109,12 @@ impl Users {
         if upserts.is_empty() && deletions.is_empty() {
             return Ok(());
         }
-        self.desired.check_fresh()?;
+        self.work.desired.check_fresh()?;
         let deleted: Vec<_> = deletions
             .iter()
             .map(|deletion| (deletion.user.clone(), deletion.mechanism.name()))
             .collect();
-        let document = self.desired.generation;
+        let document = self.work.desired.generation;
         for (user, result) in admin.alter_scram_users(&upserts, &deletions).await? {
             let set = generations.get(&user);
             let generation = set.map_or(document, |(generation, _)| *generation);
@@ -186,12 +134,39 @@ impl Users {
                     }
                 }
                 (Outcome::Failed(failure), _) => {
-                    self.status.failures.insert(user, failure);
+                    self.work.status.failures.insert(user, failure);
                 }
                 (Outcome::Pending(what), _) => remaining.add(generation, what),
             }
         }
         Ok(())
+    }
+
+    /// Who set a password is remembered.
+    fn show(&mut self) {
+        let before = std::mem::take(&mut self.work.status.users);
+        self.work.status.users = self
+            .seen
+            .iter()
+            .map(|(user, mechanisms)| {
+                let applied_generation = before.get(user).and_then(|user| user.applied_generation);
+                let observed = UserObserved {
+                    mechanisms: mechanisms.clone(),
+                    applied_generation,
+                };
+                (user.clone(), observed)
+            })
+            .collect();
+    }
+}
+
+impl Users {
+    pub(super) async fn load(context: &Context) -> Result<Self, ApplyError> {
+        Ok(Self {
+            work: Work::load(context, Single::Users, PerNode::Users).await?,
+            seen: KafkaUsers::new(),
+            unfit: BTreeMap::new(),
+        })
     }
 
     /// A secret that is not there or not the one that was meant may be about to be written: it is a
@@ -216,7 +191,7 @@ impl Users {
             code: "secret".to_owned(),
             message,
         };
-        self.status.failures.insert(user, failure);
+        self.work.status.failures.insert(user, failure);
     }
 
     fn note_set(&mut self, user: &str, generation: Generation, iterations: u32) {
@@ -225,7 +200,7 @@ impl Users {
             .entry(user.to_owned())
             .or_default()
             .insert(mechanism.clone(), iterations);
-        self.status.users.insert(
+        self.work.status.users.insert(
             user.to_owned(),
             UserObserved {
                 mechanisms: BTreeMap::from([(mechanism, iterations)]),

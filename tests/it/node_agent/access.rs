@@ -132,13 +132,13 @@ async fn users_and_acls(cluster: &Cluster) {
     assert_eq!(status.acls[&key.id()].operations.len(), 2);
 }
 
-async fn write<T: Document>(cluster: &Cluster, which: Single, body: &T) {
+pub(super) async fn write<T: Document>(cluster: &Cluster, which: Single, body: &T) {
     let key = keys::single(&cluster.uid, which).unwrap();
     let put = cluster.documents.create(&key, body).await.unwrap();
     assert!(matches!(put, Put::Written(..)));
 }
 
-async fn change<T: Document>(cluster: &Cluster, which: Single, change: impl Fn(&mut T)) {
+pub(super) async fn change<T: Document>(cluster: &Cluster, which: Single, change: impl Fn(&mut T)) {
     let key = keys::single(&cluster.uid, which).unwrap();
     cluster
         .documents
@@ -151,7 +151,7 @@ async fn change<T: Document>(cluster: &Cluster, which: Single, change: impl Fn(&
 }
 
 /// Waits for a status of node 1, which is in charge.
-async fn wait<T: Document + std::fmt::Debug>(
+pub(super) async fn wait<T: Document + std::fmt::Debug>(
     cluster: &Cluster,
     which: PerNode,
     is_right: impl Fn(&T) -> bool,
@@ -174,7 +174,7 @@ async fn wait<T: Document + std::fmt::Debug>(
     }
 }
 
-fn topic(generation: u64) -> TopicDesired {
+pub(super) fn topic(generation: u64) -> TopicDesired {
     TopicDesired {
         claim: claim(),
         generation: Generation(generation),
@@ -188,7 +188,7 @@ fn topic(generation: u64) -> TopicDesired {
     }
 }
 
-fn user(secret: &Utf8PathBuf) -> UserDesired {
+pub(super) fn user(secret: &Utf8PathBuf) -> UserDesired {
     UserDesired {
         claim: claim(),
         generation: Generation(1),
@@ -201,7 +201,7 @@ fn user(secret: &Utf8PathBuf) -> UserDesired {
     }
 }
 
-fn claim() -> ObjectClaim {
+pub(super) fn claim() -> ObjectClaim {
     ObjectClaim {
         id: ClaimId::new("0".repeat(32)),
         caller: Caller {

@@ -3,6 +3,7 @@
 
 mod access;
 pub(crate) mod cluster;
+mod spread;
 mod stops;
 
 use std::time::Duration;

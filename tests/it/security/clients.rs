@@ -152,14 +152,14 @@ fn python() -> Command {
 
 /// What librdkafka says of one step: `ok`, or the name of the error, and the errors on the way.
 #[derive(Debug)]
-pub(super) struct Said {
-    pub(super) ok: Value,
-    pub(super) error: Option<String>,
-    pub(super) events: String,
+pub(crate) struct Said {
+    pub(crate) ok: Value,
+    pub(crate) error: Option<String>,
+    pub(crate) events: String,
 }
 
 /// Runs steps of the foreign client, one process for all of them.
-pub(super) fn ask(steps: &[Value]) -> Vec<Said> {
+pub(crate) fn ask(steps: &[Value]) -> Vec<Said> {
     let mut child = python()
         .spawn()
         .expect("MSK_TEST_PYTHON names a Python with confluent_kafka");
@@ -182,7 +182,7 @@ pub(super) fn ask(steps: &[Value]) -> Vec<Said> {
 }
 
 /// One step with the settings of a client.
-pub(super) fn step(what: &str, config: &Value, more: Value) -> Value {
+pub(crate) fn step(what: &str, config: &Value, more: Value) -> Value {
     let mut step = json!({ "do": what, "config": config });
     if let Value::Object(more) = more {
         step.as_object_mut().unwrap().extend(more);

@@ -1,9 +1,10 @@
 //! The cluster's feature levels, above all `metadata.version`.
 
-use kafka_protocol::messages::UpdateFeaturesRequest;
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
+use kafka_protocol::messages::{ApiVersionsRequest, UpdateFeaturesRequest};
 
 use super::{Admin, Apply, text};
+use crate::kafka::client::connection::who_we_are;
 use crate::kafka::client::error::Error;
 
 /// The range of levels of a feature that the broker's software knows.
@@ -33,7 +34,8 @@ pub struct Features {
     pub supported: Vec<SupportedFeature>,
     /// Of the cluster, as the broker that was asked knows it.
     pub finalized: Vec<FinalizedFeature>,
-    /// The metadata log's offset that `finalized` belongs to; `None` if it is not known yet.
+    /// The offset of the last record of the metadata log that the node that was asked has published to
+    /// itself (`KRaftMetadataCache.features`, Kafka 3.9 to 4.3); `None` if there is none yet.
     pub epoch: Option<i64>,
 }
 
@@ -73,34 +75,28 @@ pub struct FeatureChange {
 }
 
 impl Admin {
-    /// Reads the feature levels. Opens a new connection, because Kafka tells them at its beginning.
+    /// Reads the feature levels, and how far this node has published the metadata log.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn describe_features(&self) -> Result<Features, Error> {
-        self.session.close().await;
-        self.session
-            .greeting(|greeting| Features {
-                supported: greeting
-                    .supported_features
-                    .iter()
-                    .map(|feature| SupportedFeature {
-                        name: feature.name.as_str().to_owned(),
-                        first: feature.min_version,
-                        last: feature.max_version,
-                    })
-                    .collect(),
-                finalized: greeting
-                    .finalized_features
-                    .iter()
-                    .map(|feature| FinalizedFeature {
-                        name: feature.name.as_str().to_owned(),
-                        level: feature.max_version_level,
-                    })
-                    .collect(),
-                epoch: Some(greeting.finalized_features_epoch).filter(|&epoch| epoch >= 0),
-            })
-            .await
+        let answer = self.session.call(|_| who_we_are()).await?;
+        let body = answer.body;
+        self.check::<ApiVersionsRequest>(body.error_code, None)?;
+        let supported = body.supported_features.iter().map(|feature| SupportedFeature {
+            name: feature.name.as_str().to_owned(),
+            first: feature.min_version,
+            last: feature.max_version,
+        });
+        let finalized = body.finalized_features.iter().map(|feature| FinalizedFeature {
+            name: feature.name.as_str().to_owned(),
+            level: feature.max_version_level,
+        });
+        Ok(Features {
+            supported: supported.collect(),
+            finalized: finalized.collect(),
+            epoch: Some(body.finalized_features_epoch).filter(|&epoch| epoch >= 0),
+        })
     }
 
     /// Changes feature levels, all or none.

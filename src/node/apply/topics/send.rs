@@ -111,12 +111,12 @@ impl Topics {
                     && failed.is_none_or(|failure| failure.generation != entry)
             });
             if told {
-                self.snapshot.forget();
+                self.work.snapshot.forget();
                 results.wait(name, "another agent made it");
                 return Ok(());
             }
         }
-        self.snapshot.forget();
+        self.work.snapshot.forget();
         let message = format!("topic `{name}` exists already and was not made by this resource; import it");
         let failure = AppliedFailure {
             generation: entry,

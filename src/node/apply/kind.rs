@@ -1,0 +1,136 @@
+//! What topics, users and ACLs have in common: a desired document is followed, Kafka is looked at, what
+//! waits is sent, the brokers are waited for, and the status is told.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::ApplyError;
+use super::shared::{Followed, Published, Remaining, Snapshot, statuses};
+use super::spread::{AclChange, Brokers};
+use crate::clock::Timestamp;
+use crate::kafka::client::Admin;
+use crate::node::context::Context;
+use crate::spec::ids::Generation;
+use crate::store::Document;
+use crate::store::documents::keys::{PerNode, Single};
+use crate::store::documents::{AclsStatus, TopicsStatus, UsersStatus};
+
+/// The connections of the agent in charge.
+pub(super) struct Link<'a> {
+    pub(super) context: &'a Context,
+    /// To the own broker; changes go here.
+    pub(super) admin: &'a Arc<Admin>,
+    /// To all of them, to see that a change is in force.
+    pub(super) brokers: &'a mut Brokers,
+}
+
+/// The status document of a kind.
+pub(super) trait Status: Document + Default + PartialEq + Clone {
+    /// Up to which generation everything was applied, and when Kafka was looked at.
+    fn head(&self) -> (Generation, Timestamp);
+    fn set_applied(&mut self, applied: Generation);
+    fn set_observed_at(&mut self, observed_at: Timestamp);
+}
+
+macro_rules! statuses {
+    ($($status:ident)+) => { $(
+        impl Status for $status {
+            fn head(&self) -> (Generation, Timestamp) {
+                (self.applied, self.observed_at)
+            }
+            fn set_applied(&mut self, applied: Generation) {
+                self.applied = applied;
+            }
+            fn set_observed_at(&mut self, observed_at: Timestamp) {
+                self.observed_at = observed_at;
+            }
+        }
+    )+ };
+}
+
+statuses! { AclsStatus TopicsStatus UsersStatus }
+
+/// What is wanted and what is told of one kind.
+pub(super) struct Work<D, S> {
+    pub(super) desired: Followed<D>,
+    pub(super) status: S,
+    pub(super) snapshot: Snapshot,
+    /// ACL entries that were sent and not yet seen at every broker.
+    pub(super) unproven: AclChange,
+    published: Published<S>,
+}
+
+impl<D: Document + Default, S: Status> Work<D, S> {
+    /// Goes on where the agent that was in charge before, on whatever node, has told that it was.
+    pub(super) async fn load(
+        context: &Context,
+        desired: Single,
+        status: PerNode,
+    ) -> Result<Self, ApplyError> {
+        let all = statuses::<S>(context, status).await?;
+        let newest = all.into_iter().max_by_key(Status::head);
+        Ok(Self {
+            desired: Followed::new(context, desired)?,
+            status: newest.unwrap_or_default(),
+            snapshot: Snapshot::none(),
+            unproven: AclChange::default(),
+            published: Published::new(context, status).await?,
+        })
+    }
+}
+
+/// One kind of object, and what the agent in charge remembers of it.
+pub(super) trait Kind {
+    type Desired: Document + Default;
+    type Status: Status;
+
+    fn work(&mut self) -> &mut Work<Self::Desired, Self::Status>;
+
+    /// Reads what Kafka has.
+    async fn look(&mut self, admin: &Admin) -> Result<(), ApplyError>;
+
+    /// Sends what the document wants and Kafka does not have; what is left to do goes to `remaining`.
+    async fn send(
+        &mut self,
+        context: &Context,
+        admin: &Admin,
+        remaining: &mut Remaining,
+    ) -> Result<(), ApplyError>;
+
+    /// Brings the status in line with what was seen and done.
+    fn show(&mut self);
+
+    /// Does what is due; answers when to look again.
+    async fn apply(&mut self, link: &mut Link<'_>) -> Result<Instant, ApplyError> {
+        if self.work().snapshot.is_due() {
+            let observed_at = Timestamp::now();
+            self.look(link.admin).await?;
+            let work = self.work();
+            work.status.set_observed_at(observed_at);
+            work.snapshot.taken();
+        }
+        self.work().desired.refresh(link.context).await?;
+        let mut remaining = Remaining::default();
+        let wanted = self.work().desired.generation;
+        let (before, _) = self.work().status.head();
+        if wanted > before {
+            if let Err(error) = self.send(link.context, link.admin, &mut remaining).await {
+                // What is in memory may be wrong: look before the next plan.
+                self.work().snapshot.forget();
+                return Err(error);
+            }
+            let work = self.work();
+            link.brokers
+                .wait(link.context, link.admin, &work.unproven)
+                .await?;
+            work.unproven = AclChange::default();
+            work.status.set_applied(remaining.applied(wanted, before));
+        }
+        self.show();
+        let work = self.work();
+        work.published.publish(link.context, &work.status).await?;
+        remaining.check()?;
+        Ok(work.snapshot.next())
+    }
+}
