@@ -6,6 +6,7 @@
 pub(crate) mod clients;
 mod forbidden;
 mod hunt;
+mod kcat;
 mod listeners;
 mod renewal;
 mod terraform;
