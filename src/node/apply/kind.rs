@@ -25,6 +25,13 @@ pub(super) struct Link<'a> {
     pub(super) brokers: &'a mut Brokers,
 }
 
+impl Link<'_> {
+    /// Waits until what was sent is in force at every broker.
+    async fn wait(&mut self, acls: &AclChange) -> Result<(), ApplyError> {
+        self.brokers.wait(self.context, self.admin, acls).await
+    }
+}
+
 /// The status document of a kind.
 pub(super) trait Status: Document + Default + PartialEq + Clone {
     /// Up to which generation everything was applied, and when Kafka was looked at.
@@ -101,8 +108,8 @@ pub(super) trait Kind {
     /// Brings the status in line with what was seen and done.
     fn show(&mut self);
 
-    /// Does what is due; answers when to look again.
-    async fn apply(&mut self, link: &mut Link<'_>) -> Result<Instant, ApplyError> {
+    /// Looks at Kafka and sends what is due.
+    async fn begin(&mut self, link: &Link<'_>) -> Result<Begun, ApplyError> {
         if self.work().snapshot.is_due() {
             let observed_at = Timestamp::now();
             self.look(link.admin).await?;
@@ -111,26 +118,76 @@ pub(super) trait Kind {
             work.snapshot.taken();
         }
         self.work().desired.refresh(link.context).await?;
-        let mut remaining = Remaining::default();
-        let wanted = self.work().desired.generation;
-        let (before, _) = self.work().status.head();
-        if wanted > before {
-            if let Err(error) = self.send(link.context, link.admin, &mut remaining).await {
-                // What is in memory may be wrong: look before the next plan.
-                self.work().snapshot.forget();
-                return Err(error);
-            }
-            let work = self.work();
-            link.brokers
-                .wait(link.context, link.admin, &work.unproven)
-                .await?;
+        let work = self.work();
+        let wanted = work.desired.generation;
+        let mut begun = Begun {
+            is_new: wanted > work.status.head().0,
+            wanted,
+            remaining: Remaining::default(),
+        };
+        if begun.is_new
+            && let Err(error) = self.send(link.context, link.admin, &mut begun.remaining).await
+        {
+            // What is in memory may be wrong: look before the next plan.
+            self.work().snapshot.forget();
+            return Err(error);
+        }
+        Ok(begun)
+    }
+
+    /// Tells what was done, once the brokers show it; answers when to look again.
+    async fn finish(&mut self, context: &Context, begun: Begun) -> Result<Instant, ApplyError> {
+        let work = self.work();
+        if begun.is_new {
             work.unproven = AclChange::default();
-            work.status.set_applied(remaining.applied(wanted, before));
+            let (before, _) = work.status.head();
+            let applied = begun.remaining.applied(begun.wanted, before);
+            work.status.set_applied(applied);
         }
         self.show();
         let work = self.work();
-        work.published.publish(link.context, &work.status).await?;
-        remaining.check()?;
+        work.published.publish(context, &work.status).await?;
+        begun.remaining.check()?;
         Ok(work.snapshot.next())
     }
+}
+
+/// What was sent and is to be told.
+pub(super) struct Begun {
+    is_new: bool,
+    wanted: Generation,
+    remaining: Remaining,
+}
+
+/// Applies one kind.
+pub(super) async fn apply<K: Kind>(kind: &mut K, link: &mut Link<'_>) -> Result<Instant, ApplyError> {
+    let begun = kind.begin(link).await?;
+    if begun.is_new {
+        link.wait(&kind.work().unproven).await?;
+    }
+    kind.finish(link.context, begun).await
+}
+
+/// Applies two kinds and waits for the brokers once. One that fails does not keep the other from going on.
+pub(super) async fn apply_both<A: Kind, B: Kind>(
+    first: &mut A,
+    second: &mut B,
+    link: &mut Link<'_>,
+) -> Result<Instant, ApplyError> {
+    let begun = (first.begin(link).await, second.begin(link).await);
+    let is_new = |begun: &Result<Begun, ApplyError>| begun.as_ref().is_ok_and(|begun| begun.is_new);
+    if is_new(&begun.0) || is_new(&begun.1) {
+        let mut unproven = first.work().unproven.clone();
+        unproven.extend(&second.work().unproven);
+        link.wait(&unproven).await?;
+    }
+    let first = match begun.0 {
+        Ok(begun) => first.finish(link.context, begun).await,
+        Err(error) => Err(error),
+    };
+    let second = match begun.1 {
+        Ok(begun) => second.finish(link.context, begun).await,
+        Err(error) => Err(error),
+    };
+    Ok(first?.min(second?))
 }

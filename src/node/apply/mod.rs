@@ -39,7 +39,7 @@ use crate::kafka::client::{Admin, Error};
 use crate::store::documents::NodePhase;
 use crate::store::{Changes, DocumentError, KeyError, Prefix};
 use acls::Acls;
-use kind::{Kind as _, Link};
+use kind::{Link, apply, apply_both};
 use properties::Properties;
 use spread::Brokers;
 use topics::Topics;
@@ -162,7 +162,7 @@ struct Kinds {
 impl Administrator<'_> {
     fn disconnect(&mut self) {
         self.admin = None;
-        self.brokers = Brokers::default();
+        self.brokers.disconnect();
     }
 
     fn rest(&mut self) {
@@ -225,18 +225,18 @@ impl Administrator<'_> {
                 properties: Properties::load(self.context).await?,
             }),
         };
-        // Creation before use: users and topics first, then what is allowed to whom. One kind that waits
-        // does not keep the others from going on.
         let mut link = Link {
             context: self.context,
             admin,
             brokers: &mut self.brokers,
         };
+        // Creation before use: users and topics first, then what is allowed to whom. One kind that waits
+        // does not keep the others from going on. Users are waited for by themselves: a broker puts its
+        // topics in order before its users, and tells only that it has begun (see `spread`).
         let results = [
             kinds.properties.apply(self.context, admin).await,
-            kinds.users.apply(&mut link).await,
-            kinds.topics.apply(&mut link).await,
-            kinds.acls.apply(&mut link).await,
+            apply(&mut kinds.users, &mut link).await,
+            apply_both(&mut kinds.topics, &mut kinds.acls, &mut link).await,
         ];
         let mut next = Instant::now() + SNAPSHOT_EVERY;
         for result in results {

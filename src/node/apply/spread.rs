@@ -9,15 +9,16 @@
 //! password is the new one). Its authorizer comes last in that work (`BrokerMetadataPublisher`, Kafka 3.9
 //! to 4.3), so the ACLs themselves are read and compared as well.
 //!
-//! The log has users between topics and ACLs: behind the creation of very many partitions in the same
-//! moment a user may be in force some milliseconds after its offset is. Nothing that Kafka tells is closer.
+//! A broker tells an offset when it begins to put it in force: topics, then users, then ACLs. So users must
+//! not share their moment with topics. Where others make many topics in that very moment, a user may still
+//! be in force some milliseconds late; nothing that Kafka tells is closer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ApplyError;
 use crate::kafka::acl::AclEntry;
@@ -27,14 +28,17 @@ use crate::node::context::Context;
 use crate::spec::ids::NodeId;
 use crate::store::documents::ListenerName;
 
-/// A broker that lags longer has a trouble of its own, which its status tells.
+/// A broker that does not answer for so long has a trouble of its own, which its status tells.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// One that answers is only behind: it makes the logs of new partitions before it reads on. This is long
+/// enough for thousands of them.
+const LONGEST: Duration = Duration::from_secs(30);
 /// One question; a broker that is slower is asked again.
 const ANSWER: Duration = Duration::from_secs(1);
 /// The first pause before a broker is asked again; doubles.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 /// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// How often the leader is asked who lives while a broker is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// A follower asks the leader for more at least every 500 ms (`MAX_FETCH_WAIT_MS` in `KafkaRaftClient`,
@@ -72,7 +76,12 @@ impl AclChange {
         self.absent.insert(entry);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(super) fn extend(&mut self, later: &Self) {
+        later.present.iter().cloned().for_each(|entry| self.add(entry));
+        later.absent.iter().cloned().for_each(|entry| self.remove(entry));
+    }
+
+    fn is_empty(&self) -> bool {
         self.present.is_empty() && self.absent.is_empty()
     }
 
@@ -104,19 +113,27 @@ impl AclChange {
 }
 
 /// What became of one broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     /// It has the change.
     Shows,
     /// Nobody listens: a Kafka that starts catches up before it serves.
     IsDown,
+    /// It did not answer, or has not come so far within the time.
+    IsLate,
 }
 
 impl Brokers {
+    /// Closes the connections; the next question opens others, with the certificates of then.
+    pub(super) fn disconnect(&mut self) {
+        self.connections.clear();
+        self.used_at = None;
+    }
+
     /// Gives up connections that are not used: at rest they cost memory on both sides.
     pub(super) fn rest(&mut self) {
         if self.used_at.is_some_and(|at| at.elapsed() >= KEEP_FOR) {
-            self.connections.clear();
-            self.used_at = None;
+            self.disconnect();
         }
     }
 
@@ -130,13 +147,7 @@ impl Brokers {
         acls: &AclChange,
     ) -> Result<(), ApplyError> {
         self.used_at = Some(Instant::now());
-        let deadline = Instant::now() + PATIENCE;
-        let mut quorum = own.describe_quorum().await?;
-        // A leader that was just elected does not know yet what is committed.
-        while quorum.high_watermark < 0 && Instant::now() < deadline {
-            sleep(SHORTEST_PAUSE).await;
-            quorum = own.describe_quorum().await?;
-        }
+        let quorum = committed(own).await?;
         let acls = Arc::new(acls.clone());
         let mut tasks = JoinSet::new();
         let mut waiting: BTreeMap<NodeId, AbortHandle> = BTreeMap::new();
@@ -153,14 +164,11 @@ impl Brokers {
                     None => return Ok(()),
                     Some(Ok((id, asked))) => {
                         waiting.remove(&id);
-                        if matches!(asked, Asked::IsDown) {
-                            tracing::debug!(%id, "a broker is down; it is not waited for");
-                        }
+                        self.note(id, asked);
                     }
                     // Aborted below.
                     Some(Err(_)) => {}
                 },
-                () = sleep_until(deadline) => break,
                 () = sleep(LOOK_AGAIN) => {
                     let quorum = own.describe_quorum().await?;
                     waiting.retain(|id, task| {
@@ -173,12 +181,18 @@ impl Brokers {
                 }
             }
         }
-        for id in waiting.into_keys() {
-            tracing::warn!(%id, "a broker does not show what was applied; it is not waited for any longer");
-            self.connections.remove(&id);
-            self.given_up.insert(id, Instant::now());
+    }
+
+    fn note(&mut self, id: NodeId, asked: Asked) {
+        match asked {
+            Asked::Shows => {}
+            Asked::IsDown => tracing::debug!(%id, "a broker is down; it is not waited for"),
+            Asked::IsLate => {
+                tracing::warn!(%id, "a broker does not show what was applied; it is not waited for any longer");
+                self.connections.remove(&id);
+                self.given_up.insert(id, Instant::now());
+            }
         }
-        Ok(())
     }
 
     /// A connection to each broker of the cluster; opened with the first request.
@@ -207,19 +221,40 @@ impl Brokers {
     }
 }
 
+/// The quorum, once its leader knows what is committed; one that was just elected does not.
+async fn committed(own: &Admin) -> Result<Quorum, ApplyError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let quorum = own.describe_quorum().await?;
+        if quorum.high_watermark >= 0 {
+            return Ok(quorum);
+        }
+        if Instant::now() >= deadline {
+            let what = "the active controller does not know yet what is committed".to_owned();
+            return Err(ApplyError::Pending { what });
+        }
+        sleep(LONGEST_PAUSE).await;
+    }
+}
+
 /// Asks one broker until it has published the log up to `offset` and shows the ACLs.
 async fn ask(admin: Arc<Admin>, offset: i64, acls: Arc<AclChange>) -> Asked {
+    let begun = Instant::now();
+    let mut answered = begun;
     let mut pause = SHORTEST_PAUSE;
-    loop {
-        match shows(&admin, offset, &acls).await {
-            Ok(true) => return Asked::Shows,
-            Ok(false) => {}
-            Err(Error::Connect { .. }) => return Asked::IsDown,
-            Err(error) => tracing::debug!(%error, "a broker did not answer"),
+    while answered.elapsed() < PATIENCE && begun.elapsed() < LONGEST {
+        // The own broker's connection has a longer time of its own.
+        match timeout(ANSWER, shows(&admin, offset, &acls)).await {
+            Ok(Ok(true)) => return Asked::Shows,
+            Ok(Ok(false)) => answered = Instant::now(),
+            Ok(Err(Error::Connect { .. })) => return Asked::IsDown,
+            Ok(Err(error)) => tracing::debug!(%error, "a broker did not answer"),
+            Err(_) => {}
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+    Asked::IsLate
 }
 
 async fn shows(admin: &Admin, offset: i64, acls: &AclChange) -> Result<bool, Error> {
