@@ -14,7 +14,7 @@ use super::problem::{problem, with_causes};
 use crate::spec::ids::Generation;
 use crate::store::documents::keys::{self, Single};
 use crate::store::documents::{ClusterDesired, Problem, ProblemCode};
-use crate::store::{Key, KeyError, Version};
+use crate::store::{Key, KeyError, Look, Version};
 
 /// The document as it is kept beside the data.
 #[derive(Serialize, Deserialize)]
@@ -55,22 +55,17 @@ impl DesiredReader {
     /// the store, if anything is.
     pub(crate) async fn refresh(&mut self, context: &Context) -> Option<Problem> {
         // Most looks find nothing new: the version tells, without parsing anything.
-        match context.documents.store().get(&self.key).await {
-            Ok(Some(stored)) if self.seen.as_ref() == Some(&stored.version) => return self.problem.clone(),
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                self.seen = None;
-                self.problem = None;
-                return None;
-            }
-            Err(cause) => return Some(problem(ProblemCode::DocumentBroken, with_causes(&cause))),
-        }
-        match context.documents.read::<ClusterDesired>(&self.key).await {
-            Ok(Some(read)) => {
+        let known = self.seen.as_ref();
+        match context.documents.look::<ClusterDesired>(&self.key, known).await {
+            Ok(Look::Unchanged) => {}
+            Ok(Look::Changed(read)) => {
                 self.seen = Some(read.version);
                 self.problem = self.take(context, read.generation, read.body);
             }
-            Ok(None) => {}
+            Ok(Look::Absent) => {
+                self.seen = None;
+                self.problem = None;
+            }
             Err(cause) => {
                 self.seen = None;
                 self.problem = Some(problem(ProblemCode::DocumentBroken, with_causes(&cause)));

@@ -1,9 +1,10 @@
 //! Reading and changing typed documents, with the retry after a lost race.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::typed::{self, Document, DocumentError, Owner};
-use super::{Deleted, Durability, Error, Key, Store, Version, Written, identity};
+use super::{Deleted, Durability, Error, Key, Look, Store, Stored, Version, Written, identity};
 use crate::clock::Timestamp;
 use crate::spec::ids::{ClusterUid, Generation};
 
@@ -85,16 +86,43 @@ impl Documents {
     /// # Errors
     /// [`DocumentError`]; what cannot be read is never "none".
     pub async fn read<T: Document>(&self, key: &Key) -> Result<Option<Versioned<T>>, DocumentError> {
-        let Some(stored) = self.store.get(key).await? else {
-            return Ok(None);
-        };
-        let envelope = typed::decode(&self.store.location(key), &self.owner, &stored.bytes)?;
-        Ok(Some(Versioned {
-            body: envelope.body,
-            generation: envelope.generation,
-            version: stored.version,
-            modified_at: stored.modified_at,
-        }))
+        match self.store.get(key).await? {
+            Some(stored) => self.decode(key, stored).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a document unless it still is the version that is known.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub async fn look<T: Document>(
+        &self,
+        key: &Key,
+        known: Option<&Version>,
+    ) -> Result<Look<Versioned<T>>, DocumentError> {
+        Ok(match self.store.look(key, known).await? {
+            Look::Changed(stored) => Look::Changed(self.decode(key, stored)?),
+            Look::Unchanged => Look::Unchanged,
+            Look::Absent => Look::Absent,
+        })
+    }
+
+    /// Reads a document, or answers with the one in `memory` if it still is the same version.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub async fn remember<T: Document>(
+        &self,
+        key: &Key,
+        memory: Option<Arc<Versioned<T>>>,
+    ) -> Result<Option<Arc<Versioned<T>>>, DocumentError> {
+        let known = memory.as_ref().map(|read| &read.version);
+        Ok(match self.look(key, known).await? {
+            Look::Changed(read) => Some(Arc::new(read)),
+            Look::Unchanged => memory,
+            Look::Absent => None,
+        })
     }
 
     /// Writes a document that does not exist yet, as generation 1.
@@ -192,6 +220,16 @@ impl Documents {
     /// [`DocumentError`]; losing a race is [`Deleted::Conflict`].
     pub async fn delete<T>(&self, key: &Key, read: &Versioned<T>) -> Result<Deleted, DocumentError> {
         Ok(self.store.delete_if_match(key, &read.version).await?)
+    }
+
+    fn decode<T: Document>(&self, key: &Key, stored: Stored) -> Result<Versioned<T>, DocumentError> {
+        let envelope = typed::decode(&self.store.location(key), &self.owner, &stored.bytes)?;
+        Ok(Versioned {
+            body: envelope.body,
+            generation: envelope.generation,
+            version: stored.version,
+            modified_at: stored.modified_at,
+        })
     }
 
     fn encode<T: Document>(

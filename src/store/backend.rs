@@ -36,6 +36,17 @@ impl fmt::Debug for Stored {
     }
 }
 
+/// What a look at a document finds that may have been read before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look<T> {
+    /// There is no document.
+    Absent,
+    /// It still is the version that was named.
+    Unchanged,
+    /// It is another version, or none was named.
+    Changed(T),
+}
+
 /// What became of a conditional write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
@@ -89,7 +100,7 @@ pub(super) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 
 pub(super) trait Backend: fmt::Debug + Send + Sync {
     fn location(&self, key: &Key) -> String;
     fn folder_location(&self, prefix: &Prefix) -> String;
-    fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>>;
+    fn look<'a>(&'a self, key: &'a Key, known: Option<&'a Version>) -> Answer<'a, Look<Stored>>;
     fn put<'a>(
         &'a self,
         key: &'a Key,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::backend::{Answer, Backend, Condition, Deleted, Durability, Page, Stored, Version, Written};
+use super::backend::{Answer, Backend, Condition, Deleted, Durability, Look, Page, Stored, Version, Written};
 use super::directory::Changes;
 use super::{Error, Key, Prefix, Store};
 use crate::clock::Timestamp;
@@ -159,10 +159,10 @@ impl Backend for Faulty {
         self.inner.folder_location(prefix)
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
+    fn look<'a>(&'a self, key: &'a Key, known: Option<&'a Version>) -> Answer<'a, Look<Stored>> {
         Box::pin(async move {
             self.faults.pass().await?;
-            self.inner.get(key).await
+            self.inner.look(key, known).await
         })
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::backend::{Backend, Condition, Durability, Written};
+use super::backend::{Backend, Condition, Durability, Look, Written};
 use super::directory::Directory;
 use super::typed::{self, Document, DocumentError, Owner};
 use super::{Error, Key, Store};
@@ -132,7 +132,7 @@ impl Store {
 }
 
 async fn read_id(backend: &dyn Backend, key: &Key) -> Result<Option<StoreId>, OpenError> {
-    let Some(stored) = backend.get(key).await? else {
+    let Look::Changed(stored) = backend.look(key, None).await? else {
         return Ok(None);
     };
     let id = typed::decode_own_id::<Identity>(&backend.location(key), &stored.bytes)?;

@@ -33,7 +33,7 @@ pub mod documents;
 pub mod faults;
 
 pub use access::{Change, Documents, Put, Versioned};
-pub use backend::{Deleted, Durability, Page, Stored, Version, Written};
+pub use backend::{Deleted, Durability, Look, Page, Stored, Version, Written};
 pub use directory::Changes;
 pub use error::Error;
 pub use identity::{Home, OpenError};
@@ -80,7 +80,19 @@ impl Store {
     /// # Errors
     /// [`Error`]; a store that is gone is an error and never "no document".
     pub async fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
-        self.backend.get(key).await
+        Ok(match self.backend.look(key, None).await? {
+            Look::Changed(stored) => Some(stored),
+            Look::Absent | Look::Unchanged => None,
+        })
+    }
+
+    /// Reads a document unless it still is the version that is known: a question that costs far less than
+    /// the document.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub async fn look(&self, key: &Key, known: Option<&Version>) -> Result<Look<Stored>, Error> {
+        self.backend.look(key, known).await
     }
 
     /// Writes a document that does not exist yet.

@@ -42,14 +42,7 @@ impl<E: Engine> Access<E> {
         caller: &Caller,
         entry: K::Entry,
     ) -> Result<(), AccessError> {
-        let record = self.record(&place.cluster).await?;
-        if place.uid.as_ref().is_some_and(|uid| *uid != record.uid) {
-            return Err(AccessError::OtherCluster {
-                word: K::WORD,
-                object: place.name.to_string(),
-                name: record.name,
-            });
-        }
+        let record = self.own_record(place).await?;
         let holder = own_holder(Timestamp::now()).map_err(|_| AccessError::Internal {
             what: "this process cannot tell who it is",
         })?;

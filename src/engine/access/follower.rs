@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::REMEMBER;
 use super::error::AccessError;
 use super::kind::Kind;
 use crate::clock::Timestamp;
@@ -15,12 +16,10 @@ use crate::engine::cluster::observe::{is_fresh, read_status, reporting_nodes};
 use crate::spec::ids::{ClusterUid, Generation, NodeId};
 use crate::store::documents::keys::{self, PerNode};
 use crate::store::documents::{NodePhase, NodeStatus};
-use crate::store::{DocumentError, Documents, Store, Version};
+use crate::store::{DocumentError, Documents, Look, Store, Version};
 
 /// How long the reader sleeps if nothing hints at a change.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Within this time a look is answered from memory: a thousand refreshes are one read.
-const REMEMBER: Duration = Duration::from_millis(500);
 /// Agents confirm their snapshot every 30 s; with the time that takes, older is uncertain.
 const BELIEVED: Duration = Duration::from_secs(45);
 
@@ -60,7 +59,7 @@ pub(super) struct Follower<K: Kind> {
 
 #[derive(Debug)]
 struct Memory<K: Kind> {
-    read: BTreeMap<NodeId, (Version, Timestamp, Arc<K::Status>)>,
+    read: BTreeMap<NodeId, (Version, Arc<K::Status>)>,
     looked: Option<(Instant, Arc<Snapshot<K>>)>,
 }
 
@@ -100,24 +99,15 @@ impl<K: Kind> Follower<K> {
         for node in reporting_nodes(&self.store, &self.uid).await? {
             can_serve = can_serve || self.serves(engine, node, now).await?;
             let key = keys::per_node(&self.uid, node, K::STATUS)?;
-            let Some(stored) = self.store.get(&key).await.map_err(DocumentError::from)? else {
-                memory.read.remove(&node);
-                continue;
-            };
-            let is_known = memory
-                .read
-                .get(&node)
-                .is_some_and(|(version, ..)| *version == stored.version);
-            if is_known {
-                continue;
-            }
-            // Read again as a document: a writer may have been in between, which is as good.
-            match documents.read::<K::Status>(&key).await {
-                Ok(Some(read)) => {
-                    let entry = (read.version, read.modified_at, Arc::new(read.body));
-                    memory.read.insert(node, entry);
+            let known = memory.read.get(&node).map(|(version, _)| version);
+            match documents.look::<K::Status>(&key, known).await {
+                Ok(Look::Changed(read)) => {
+                    memory.read.insert(node, (read.version, Arc::new(read.body)));
                 }
-                Ok(None) => {}
+                Ok(Look::Unchanged) => {}
+                Ok(Look::Absent) => {
+                    memory.read.remove(&node);
+                }
                 Err(error @ DocumentError::Store(_)) => return Err(error.into()),
                 Err(error) => tracing::warn!(%error, "a status is not believed"),
             }
@@ -125,9 +115,9 @@ impl<K: Kind> Follower<K> {
         let newest = memory
             .read
             .values()
-            .max_by_key(|(_, _, status)| (K::applied(status), K::observed_at(status)));
+            .max_by_key(|(_, status)| (K::applied(status), K::observed_at(status)));
         let snapshot = Arc::new(match newest {
-            Some((_, _, status)) => Snapshot {
+            Some((_, status)) => Snapshot {
                 status: Arc::clone(status),
                 age: Some(now.since(K::observed_at(status))),
                 can_serve,

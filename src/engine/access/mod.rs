@@ -16,6 +16,7 @@ pub mod secrets;
 mod adopt;
 mod follower;
 mod operations;
+mod records;
 mod rules;
 mod wait;
 mod writer;
@@ -23,6 +24,7 @@ mod writer;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 pub use adopt::unclaimed;
 pub use error::AccessError;
@@ -30,14 +32,15 @@ pub use follower::Snapshot;
 pub use kind::{Acls, Kind, Topics, Users};
 
 use follower::Follower;
+use records::Records;
 use writer::Writer;
 
 use super::Engine;
-use super::cluster::{Walk, terraform_label};
+use super::cluster::Walk;
 use super::run::Limits;
 use crate::spec::ids::{ClaimId, ClusterName, ClusterUid, Generation};
-use crate::store::documents::{Caller, ClusterRecord, keys};
-use crate::store::{Documents, Store};
+use crate::store::Store;
+use crate::store::documents::Caller;
 
 /// The topics, ACLs and users of the clusters of one control store. Keep one for the life of the process.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub struct Access<E> {
     engine: Arc<E>,
     store: Store,
     walk: Walk,
+    records: Records,
     /// One [`Lane`] per cluster and kind.
     lanes: Mutex<BTreeMap<(ClusterUid, &'static str), AnyLane>>,
 }
@@ -164,6 +168,7 @@ impl<E: Engine> Access<E> {
             engine: Arc::clone(clusters.engine()),
             store: clusters.store().clone(),
             walk: clusters.walk().clone(),
+            records: Records::new(clusters.store()),
             lanes: Mutex::new(BTreeMap::new()),
         }
     }
@@ -183,19 +188,10 @@ impl<E: Engine> Access<E> {
         lanes.insert((uid.clone(), K::WORD), Arc::<Lane<K>>::clone(&lane));
         Ok(lane)
     }
-
-    /// Reads the record of the cluster that an object is on.
-    async fn record(&self, name: &ClusterName) -> Result<ClusterRecord, AccessError> {
-        let documents = Documents::of_store(&self.store);
-        let read = documents
-            .read::<ClusterRecord>(&keys::cluster_record(name)?)
-            .await?;
-        read.map(|read| read.body).ok_or_else(|| AccessError::NoCluster {
-            name: name.clone(),
-            label: terraform_label(name.as_str()),
-        })
-    }
 }
+
+/// Within this time refreshes are answered from memory: a thousand of them are one read.
+const REMEMBER: Duration = Duration::from_millis(500);
 
 /// The entry of a create or an update, before claim and generation are known.
 pub const UNWRITTEN: Generation = Generation(0);

@@ -144,8 +144,10 @@ impl<E: Engine> Access<E> {
         let lane = self.lane::<K>(&record.uid)?;
         let name = request.place.name.clone();
         let desired = lane.writer.read().await?;
-        let Some(entry) = K::keep(&desired).get(&name).cloned() else {
-            return match K::buried_at(&desired, &name) {
+        let kept = desired.as_ref().and_then(|read| K::keep(&read.body).get(&name));
+        let Some(entry) = kept.cloned() else {
+            let buried = desired.as_ref().and_then(|read| K::buried_at(&read.body, &name));
+            return match buried {
                 Some(generation) => self.await_burial(&lane, &request, &record, generation).await,
                 None => Ok(ObjectDeletion::AlreadyGone),
             };
@@ -196,11 +198,15 @@ impl<E: Engine> Access<E> {
     /// # Errors
     /// [`AccessError`]; [`AccessError::NoCluster`] and [`AccessError::OtherCluster`] if the cluster is gone.
     pub async fn read<K: Kind>(&self, place: &ObjectPlace<K>) -> Result<ObjectReading<K>, AccessError> {
-        let record = self.own_record(place).await?;
+        let record = self.records.recent(&place.cluster).await?;
+        must_be_the_cluster::<K>(place, &record)?;
         let lane = self.lane::<K>(&record.uid)?;
         let snapshot = lane.follower.look(self.engine.as_ref()).await?;
         let desired = lane.writer.look().await?;
-        let entry = K::keep(&desired).get(&place.name).cloned();
+        let entry = desired
+            .as_ref()
+            .and_then(|read| K::keep(&read.body).get(&place.name))
+            .cloned();
         // Only a state that has the object presents its claim. A create that looks at what a killed run
         // left must not, or it would find its own look in its way.
         if let (Some(entry), Some(_)) = (&entry, &place.uid) {
@@ -213,7 +219,7 @@ impl<E: Engine> Access<E> {
             .as_ref()
             .and_then(|entry| failure_of::<K>(entry, &place.name, &snapshot));
         Ok(ObjectReading {
-            uid: record.uid,
+            uid: record.uid.clone(),
             seen: K::seen(&snapshot.status).get(&place.name).cloned(),
             entry,
             is_certain: snapshot.is_believed() && is_new_enough,
@@ -230,23 +236,21 @@ impl<E: Engine> Access<E> {
         &self,
         cluster: &crate::spec::ids::ClusterName,
     ) -> Result<(K::Desired, Arc<Snapshot<K>>), AccessError> {
-        let record = self.record(cluster).await?;
+        let record = self.records.recent(cluster).await?;
         let lane = self.lane::<K>(&record.uid)?;
         let snapshot = lane.follower.look(self.engine.as_ref()).await?;
         let desired = lane.writer.look().await?;
-        Ok((K::Desired::clone(&desired), snapshot))
+        let desired = desired.map(|read| read.body.clone()).unwrap_or_default();
+        Ok((desired, snapshot))
     }
 
-    async fn own_record<K: Kind>(&self, place: &ObjectPlace<K>) -> Result<ClusterRecord, AccessError> {
-        let record = self.record(&place.cluster).await?;
-        match &place.uid {
-            Some(uid) if *uid != record.uid => Err(AccessError::OtherCluster {
-                word: K::WORD,
-                object: place.name.to_string(),
-                name: record.name,
-            }),
-            _ => Ok(record),
-        }
+    pub(super) async fn own_record<K: Kind>(
+        &self,
+        place: &ObjectPlace<K>,
+    ) -> Result<Arc<ClusterRecord>, AccessError> {
+        let record = self.records.read(&place.cluster).await?;
+        must_be_the_cluster::<K>(place, &record)?;
+        Ok(record)
     }
 
     /// Takes a refused create out of the document again, with what it may have made half.
@@ -276,6 +280,18 @@ impl<E: Engine> Access<E> {
             })
             .await?;
         Ok(())
+    }
+}
+
+/// A cluster of the same name that was made anew is another one.
+fn must_be_the_cluster<K: Kind>(place: &ObjectPlace<K>, record: &ClusterRecord) -> Result<(), AccessError> {
+    match &place.uid {
+        Some(uid) if *uid != record.uid => Err(AccessError::OtherCluster {
+            word: K::WORD,
+            object: place.name.to_string(),
+            name: record.name.clone(),
+        }),
+        _ => Ok(()),
     }
 }
 

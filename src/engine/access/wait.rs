@@ -26,11 +26,13 @@ impl<E: Engine> Access<E> {
         &self,
         place: &ObjectPlace<K>,
         limits: &Limits,
-    ) -> Result<ClusterRecord, AccessError> {
+    ) -> Result<Arc<ClusterRecord>, AccessError> {
         loop {
-            let record = self.record(&place.cluster).await?;
+            let record = self.records.read(&place.cluster).await?;
             if record.deleting {
-                return Err(AccessError::ClusterLeaves { name: record.name });
+                return Err(AccessError::ClusterLeaves {
+                    name: record.name.clone(),
+                });
             }
             if record.first_active_at.is_some() {
                 return Ok(record);

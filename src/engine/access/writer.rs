@@ -6,11 +6,11 @@
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::REMEMBER;
 use super::error::AccessError;
 use super::kind::Kind;
 use crate::engine::effects::effect;
@@ -18,8 +18,6 @@ use crate::spec::ids::{ClusterUid, Generation};
 use crate::store::documents::keys;
 use crate::store::{DocumentError, Documents, Key, Put, Store, Versioned};
 
-/// Within this time a look is answered from memory.
-const REMEMBER: Duration = Duration::from_millis(500);
 /// So many lost races in a row are no chance.
 const RACES: u32 = 50;
 
@@ -71,8 +69,16 @@ pub(super) struct Writer<K: Kind> {
     documents: Documents,
     key: Key,
     queue: Mutex<Vec<Box<dyn Job<K::Desired>>>>,
-    last: tokio::sync::Mutex<Option<Versioned<K::Desired>>>,
-    looked: tokio::sync::Mutex<Option<(Instant, Arc<K::Desired>)>>,
+    memory: tokio::sync::Mutex<Memory<K>>,
+}
+
+/// The document with its version; `None` if nobody has written one yet.
+type Shared<K> = Option<Arc<Versioned<<K as Kind>::Desired>>>;
+
+/// The document as it was last read or written, and when it last was compared with the store.
+struct Memory<K: Kind> {
+    last: Shared<K>,
+    compared: Option<Instant>,
 }
 
 impl<K: Kind> Writer<K> {
@@ -81,28 +87,37 @@ impl<K: Kind> Writer<K> {
             documents: Documents::of_cluster(store, uid),
             key: keys::single(uid, K::DESIRED)?,
             queue: Mutex::new(Vec::new()),
-            last: tokio::sync::Mutex::new(None),
-            looked: tokio::sync::Mutex::new(None),
+            memory: tokio::sync::Mutex::new(Memory {
+                last: None,
+                compared: None,
+            }),
         })
     }
 
     /// Reads the document as it is in the store.
-    pub(super) async fn read(&self) -> Result<K::Desired, AccessError> {
-        let read = self.documents.read::<K::Desired>(&self.key).await?;
-        Ok(read.map(|read| read.body).unwrap_or_default())
+    pub(super) async fn read(&self) -> Result<Shared<K>, AccessError> {
+        let mut memory = self.memory.lock().await;
+        Ok(self.compare(&mut memory).await?)
+    }
+
+    async fn compare(&self, memory: &mut Memory<K>) -> Result<Shared<K>, DocumentError> {
+        memory.compared = None;
+        memory.last = self.documents.remember(&self.key, memory.last.take()).await?;
+        memory.compared = Some(Instant::now());
+        Ok(memory.last.clone())
     }
 
     /// The document, at most half a second old: a thousand refreshes are one read.
-    pub(super) async fn look(&self) -> Result<Arc<K::Desired>, AccessError> {
-        let mut looked = self.looked.lock().await;
-        if let Some((at, desired)) = &*looked
-            && at.elapsed() < REMEMBER
-        {
-            return Ok(Arc::clone(desired));
+    pub(super) async fn look(&self) -> Result<Shared<K>, AccessError> {
+        let mut memory = self.memory.lock().await;
+        Ok(self.recent(&mut memory).await?)
+    }
+
+    async fn recent(&self, memory: &mut Memory<K>) -> Result<Shared<K>, DocumentError> {
+        if memory.compared.is_some_and(|at| at.elapsed() < REMEMBER) {
+            return Ok(memory.last.clone());
         }
-        let desired = Arc::new(self.read().await?);
-        *looked = Some((Instant::now(), Arc::clone(&desired)));
-        Ok(desired)
+        self.compare(memory).await
     }
 
     /// Changes the document, together with whatever else waits. A change that answers
@@ -135,18 +150,16 @@ impl<K: Kind> Writer<K> {
 
     /// Takes what waits, if the task before has not taken it along already.
     async fn work(&self) {
-        let mut last = self.last.lock().await;
+        let mut memory = self.memory.lock().await;
         let mut jobs = mem::take(&mut *self.queue.lock().unwrap_or_else(PoisonError::into_inner));
         if jobs.is_empty() {
             return;
         }
-        let answer = effect("write topics, ACLs or users", self.write(&mut last, &mut jobs))
+        let answer = effect("write topics, ACLs or users", self.write(&mut memory, &mut jobs))
             .await
             .map_err(Arc::new);
-        if answer.is_err() {
-            *last = None;
-        }
-        *self.looked.lock().await = None;
+        // After an error it is unknown what the store has.
+        memory.compared = answer.is_ok().then(Instant::now);
         for job in jobs {
             job.answer(answer.clone());
         }
@@ -154,13 +167,12 @@ impl<K: Kind> Writer<K> {
 
     async fn write(
         &self,
-        last: &mut Option<Versioned<K::Desired>>,
+        memory: &mut Memory<K>,
         jobs: &mut [Box<dyn Job<K::Desired>>],
     ) -> Result<Generation, DocumentError> {
         for _ in 0..RACES {
-            if last.is_none() {
-                *last = self.documents.read(&self.key).await?;
-            }
+            // A change that refuses or finds nothing to do writes nothing that could find memory to be old.
+            let last = self.recent(memory).await?;
             let before = last.as_ref().map_or(Generation(0), |read| read.generation);
             let mut body = last.as_ref().map(|read| read.body.clone()).unwrap_or_default();
             let mut edit = Edit::Unchanged;
@@ -172,21 +184,21 @@ impl<K: Kind> Writer<K> {
             if edit == Edit::Unchanged {
                 return Ok(before);
             }
-            let put = match last.as_ref() {
+            let put = match &last {
                 Some(read) => self.documents.replace(&self.key, read, &body).await?,
                 None => self.documents.create(&self.key, &body).await?,
             };
             match put {
                 Put::Written(generation, version) => {
-                    *last = Some(Versioned {
+                    memory.last = Some(Arc::new(Versioned {
                         body,
                         generation,
                         version,
                         modified_at: crate::clock::Timestamp::now(),
-                    });
+                    }));
                     return Ok(generation);
                 }
-                Put::Conflict => *last = None,
+                Put::Conflict => memory.compared = None,
             }
         }
         Err(DocumentError::Contended {

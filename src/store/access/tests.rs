@@ -1,5 +1,7 @@
 //! Tests of typed documents in a store.
 
+use std::sync::Arc;
+
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -98,6 +100,25 @@ async fn many_updates_at_once_all_arrive() {
     }
     let read: Versioned<Names> = documents.read(&key).await.unwrap().unwrap();
     assert_eq!((read.body.names.len(), read.generation), (100, Generation(101)));
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_read_again_only_if_it_was_written() {
+    let (_folder, store, documents, key) = documents().await;
+    assert_eq!(documents.remember::<Names>(&key, None).await.unwrap(), None);
+    documents.create(&key, &names(&["a"])).await.unwrap();
+    let first = documents.remember::<Names>(&key, None).await.unwrap().unwrap();
+    let again = documents.remember(&key, Some(Arc::clone(&first))).await.unwrap();
+    assert!(again.is_some_and(|again| Arc::ptr_eq(&again, &first)));
+
+    // The same bytes are another version all the same.
+    let bytes = store.get(&key).await.unwrap().unwrap().bytes;
+    store.put(&key, bytes, Durability::Volatile).await.unwrap();
+    let second = documents.remember(&key, Some(Arc::clone(&first))).await.unwrap();
+    assert!(second.is_some_and(|second| second.body == first.body && second.version != first.version));
+
+    store.delete(&key).await.unwrap();
+    assert_eq!(documents.remember(&key, Some(first)).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -72,6 +72,15 @@ impl Opened {
         self.about.len()
     }
 
+    /// Whether this is the file that had a version, told without reading it: a file is never changed after it
+    /// got its name, and no two have one inode and one stamp.
+    pub(super) fn is_still(&self, version: &Version) -> bool {
+        version
+            .0
+            .strip_prefix(&file_mark(&self.about))
+            .is_some_and(|rest| rest.starts_with('-'))
+    }
+
     /// Reads the whole document. A file is never changed after it got its name, so what the file
     /// handle gives is one version.
     pub(super) fn read(self) -> Result<Stored, Error> {
@@ -104,12 +113,18 @@ impl Opened {
 fn version(about: &fs::Metadata, bytes: &[u8]) -> Version {
     let digest = digest(bytes);
     let content = identity::hex(digest.as_ref().get(..12).unwrap_or_default());
-    Version(format!(
-        "{:x}-{:x}.{:x}-{content}",
+    Version(format!("{}-{content}", file_mark(about)))
+}
+
+/// The part of a version that the file alone tells.
+fn file_mark(about: &fs::Metadata) -> String {
+    format!(
+        "{:x}-{:x}.{:x}-{:x}",
         about.ino(),
         about.mtime(),
-        about.mtime_nsec()
-    ))
+        about.mtime_nsec(),
+        about.len()
+    )
 }
 
 /// Writes a document under a condition.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::backend::{Answer, Backend, Condition, Deleted, Durability, Page, Stored, Version, Written};
+use super::backend::{Answer, Backend, Condition, Deleted, Durability, Look, Page, Stored, Version, Written};
 use super::{Error, Key, Prefix};
 use crate::clock::Timestamp;
 pub use watch::Changes;
@@ -59,15 +59,18 @@ impl Backend for Directory {
         self.root.join(prefix.as_str()).into_string()
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> Answer<'a, Option<Stored>> {
+    fn look<'a>(&'a self, key: &'a Key, known: Option<&'a Version>) -> Answer<'a, Look<Stored>> {
         Box::pin(async move {
             let Some(opened) = files::open(&self.root, key)? else {
-                return Ok(None);
+                return Ok(Look::Absent);
             };
-            if opened.length() <= READ_INLINE_BYTES {
-                return opened.read().map(Some);
+            if known.is_some_and(|known| opened.is_still(known)) {
+                return Ok(Look::Unchanged);
             }
-            elsewhere(move || opened.read().map(Some)).await
+            if opened.length() <= READ_INLINE_BYTES {
+                return opened.read().map(Look::Changed);
+            }
+            elsewhere(move || opened.read().map(Look::Changed)).await
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{key, store};
-use crate::store::{Deleted, Durability, Key, Prefix, Store, Version, Written};
+use crate::store::{Deleted, Durability, Key, Look, Prefix, Store, Version, Written};
 
 #[derive(Debug, Clone)]
 enum Action {
@@ -102,6 +102,19 @@ impl Model {
                     .unwrap()
                     .map(|s| (s.bytes.to_vec(), s.version));
                 assert_eq!(found.as_ref(), self.documents.get(&key));
+                let former = self
+                    .former
+                    .get(&key)
+                    .filter(|former| found.as_ref().is_none_or(|(_, version)| version != *former));
+                if let Some(former) = former {
+                    let looked = store.look(&key, Some(former)).await.unwrap();
+                    assert_ne!(looked, Look::Unchanged, "a version never comes back");
+                    assert_eq!(looked == Look::Absent, found.is_none());
+                }
+                if let Some((_, version)) = &found {
+                    let looked = store.look(&key, Some(version)).await.unwrap();
+                    assert_eq!(looked, Look::Unchanged);
+                }
             }
             Action::PutIfAbsent(key, text) => {
                 match store
