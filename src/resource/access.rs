@@ -27,6 +27,7 @@ use crate::engine::access::{AccessError, Kind, ObjectPlace};
 use crate::kafka::versions::KafkaVersion;
 use crate::resource::ProviderData;
 use crate::spec::ids::ClusterName;
+use crate::store::documents::WrittenConfiguration;
 use crate::tfplugin::schema::Schema;
 use crate::tfplugin::{Attr, Diagnostics, Object, Private, chain};
 
@@ -93,12 +94,12 @@ pub(super) fn cluster_id() -> crate::tfplugin::schema::Attribute {
 }
 
 /// The configuration as it is kept: what is null is left out.
-pub(super) fn written(schema: &Schema, config: &Object) -> serde_json::Value {
+pub(super) fn written(schema: &Schema, config: &Object) -> WrittenConfiguration {
     let mut written = super::written::encode(schema, config);
     if let Some(attributes) = written.as_object_mut() {
         attributes.retain(|_, value| !value.is_null());
     }
-    written
+    WrittenConfiguration::from(&written)
 }
 
 /// What the walk knows of the version of Kafka.

@@ -15,7 +15,9 @@ use crate::kafka::acl::AclOperation;
 use crate::spec::check::acl::check_acl;
 use crate::spec::ids::Generation;
 use crate::spec::objects::AclSpec;
-use crate::store::documents::{AclDesired, AclKey, AclObserved, AclTombstone, AclsDesired};
+use crate::store::documents::{
+    AclDesired, AclKey, AclObserved, AclTombstone, AclsDesired, WrittenConfiguration,
+};
 use crate::tfplugin::schema::Schema;
 use crate::tfplugin::{
     Action, Applied, Context, CreateRequest, DeleteRequest, Deleted, Diagnostics, ImportRequest, Imported,
@@ -194,7 +196,7 @@ fn wanted(
     Some((Acl::place(planned)?, entry(spec, written)))
 }
 
-fn entry(spec: AclSpec, written: serde_json::Value) -> AclDesired {
+fn entry(spec: AclSpec, written: WrittenConfiguration) -> AclDesired {
     AclDesired {
         claim: unclaimed(),
         generation: UNWRITTEN,

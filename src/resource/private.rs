@@ -11,6 +11,7 @@ use crate::engine::configurations::User;
 use crate::observed::ObservedCluster;
 use crate::planner::step::Step;
 use crate::spec::ids::{ClaimId, ClusterUid, StoreId};
+use crate::store::documents::WrittenConfiguration;
 use crate::tfplugin::{Diagnostics, Private, chain};
 
 /// The format of every document here.
@@ -79,7 +80,7 @@ pub struct ObjectPrivate {
     /// The claim of the create that made it.
     pub claim: ClaimId,
     /// The configuration last applied, as the user wrote it, without secrets.
-    pub written: serde_json::Value,
+    pub written: WrittenConfiguration,
     /// Set by a destroy plan: without it a delete is half of a replacement.
     #[serde(default)]
     pub destroy: bool,

@@ -15,7 +15,7 @@ use super::private::ObjectPrivate;
 use crate::engine::access::{Kind, ObjectPlace, UNWRITTEN, Users, secrets, unclaimed};
 use crate::spec::check::user::check_user;
 use crate::spec::objects::{PasswordSource, UserSpec};
-use crate::store::documents::{SecretReference, UserDesired, UserObserved};
+use crate::store::documents::{SecretReference, UserDesired, UserObserved, WrittenConfiguration};
 use crate::tfplugin::schema::Schema;
 use crate::tfplugin::{
     Action, Applied, Context, CreateRequest, DeleteRequest, Deleted, Diagnostics, ImportRequest, Imported,
@@ -185,7 +185,7 @@ impl Entity for ScramSecret {
 }
 
 /// What is kept of a configuration: never the password, but what kind of source it had.
-fn written(config: &Object, spec: &UserSpec) -> serde_json::Value {
+fn written(config: &Object, spec: &UserSpec) -> WrittenConfiguration {
     let mut config = config.clone();
     config.set("password_source", source_name(&spec.source));
     access::written(ScramSecret::form(), &config)
@@ -213,7 +213,7 @@ fn is_source_as_planned(spec: &UserSpec, planned: &Object, diagnostics: &mut Dia
     false
 }
 
-fn entry(spec: UserSpec, made: &password::Made, written: serde_json::Value) -> UserDesired {
+fn entry(spec: UserSpec, made: &password::Made, written: WrittenConfiguration) -> UserDesired {
     UserDesired {
         claim: unclaimed(),
         generation: UNWRITTEN,

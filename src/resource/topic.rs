@@ -16,7 +16,7 @@ use crate::engine::access::{Kind, ObjectPlace, Topics, UNWRITTEN, unclaimed};
 use crate::spec::check::topic::check_topic;
 use crate::spec::ids::{KafkaUuid, TopicName};
 use crate::spec::objects::TopicSpec;
-use crate::store::documents::{TopicDesired, TopicObserved};
+use crate::store::documents::{TopicDesired, TopicObserved, WrittenConfiguration};
 use crate::tfplugin::schema::Schema;
 use crate::tfplugin::{
     Action, Applied, Attr, Context, CreateRequest, DeleteRequest, Deleted, Diagnostics, ImportRequest,
@@ -159,7 +159,7 @@ fn wanted(
     Some((Topic::place(planned)?, entry(spec, written)))
 }
 
-fn entry(spec: TopicSpec, written: serde_json::Value) -> TopicDesired {
+fn entry(spec: TopicSpec, written: WrittenConfiguration) -> TopicDesired {
     TopicDesired {
         claim: unclaimed(),
         generation: UNWRITTEN,
@@ -174,7 +174,7 @@ fn entry(spec: TopicSpec, written: serde_json::Value) -> TopicDesired {
 }
 
 /// The entry of a topic that was imported from elsewhere and never changed since.
-fn entry_of_state(state: &Object, written: &serde_json::Value) -> Option<TopicDesired> {
+fn entry_of_state(state: &Object, written: &WrittenConfiguration) -> Option<TopicDesired> {
     Some(TopicDesired {
         claim: unclaimed(),
         generation: UNWRITTEN,

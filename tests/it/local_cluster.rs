@@ -18,7 +18,7 @@ use msk::spec::cluster::{
     AuthenticationSpec, ClusterSpec, DEFAULT_MAX_MESSAGE_BYTES, EncryptionSpec, LocalSpec, SizeSpec, Sources,
 };
 use msk::spec::ids::{ClaimId, ClusterName, TopicName};
-use msk::store::documents::{Caller, Holder, ObjectClaim, Phase, TopicDesired};
+use msk::store::documents::{Caller, Holder, ObjectClaim, Phase, TopicDesired, WrittenConfiguration};
 use tokio_util::sync::CancellationToken;
 
 struct Machine {
@@ -105,7 +105,7 @@ fn topic(partitions: u32) -> TopicDesired {
         config: BTreeMap::new(),
         config_reset: BTreeSet::new(),
         deletion_protection: None,
-        written: serde_json::Value::Null,
+        written: WrittenConfiguration::default(),
     }
 }
 

@@ -25,6 +25,7 @@ use msk::store::documents::keys::{self, PerNode, Single};
 use msk::store::documents::{
     AclDesired, AclKey, AclsDesired, AclsStatus, Caller, Holder, ListenerName, ObjectClaim, Phase,
     SecretReference, TopicDesired, TopicsDesired, TopicsStatus, UserDesired, UsersDesired, UsersStatus,
+    WrittenConfiguration,
 };
 
 use crate::node_agent::cluster::Cluster;
@@ -122,7 +123,7 @@ fn user(secret: &Utf8PathBuf) -> UserDesired {
         secret: SecretReference::File(secret.to_string()),
         secret_version: 1,
         fingerprint: String::new(),
-        written: serde_json::Value::Null,
+        written: WrittenConfiguration::default(),
     }
 }
 
@@ -136,7 +137,7 @@ fn topic() -> TopicDesired {
         config: std::collections::BTreeMap::new(),
         config_reset: BTreeSet::new(),
         deletion_protection: None,
-        written: serde_json::Value::Null,
+        written: WrittenConfiguration::default(),
     }
 }
 
@@ -150,7 +151,7 @@ fn acl(key: AclKey) -> AclDesired {
         generation: Generation(1),
         key,
         operations,
-        written: serde_json::Value::Null,
+        written: WrittenConfiguration::default(),
     }
 }
 

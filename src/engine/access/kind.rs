@@ -10,7 +10,7 @@ use crate::store::documents::keys::{PerNode, Single};
 use crate::store::documents::{
     AclDesired, AclObserved, AclTombstone, AclsDesired, AclsStatus, AppliedFailure, ObjectClaim,
     TopicDesired, TopicObserved, TopicTombstone, TopicsDesired, TopicsStatus, UserDesired, UserObserved,
-    UserTombstone, UsersDesired, UsersStatus,
+    UserTombstone, UsersDesired, UsersStatus, WrittenConfiguration,
 };
 
 /// One kind of object on a cluster.
@@ -61,7 +61,7 @@ pub trait Kind: fmt::Debug + Send + Sync + 'static {
     /// Whether deleting is refused, given the cluster's protection.
     fn is_protected(entry: &Self::Entry, is_cluster_protected: bool) -> bool;
     /// The configuration as the user wrote it.
-    fn written(entry: &Self::Entry) -> &serde_json::Value;
+    fn written(entry: &Self::Entry) -> &WrittenConfiguration;
     /// Takes over what only the status knows (a topic's id).
     fn adopt(entry: &mut Self::Entry, seen: &Self::Seen);
     /// Whether what was seen under an entry's name is what the entry speaks of.
@@ -125,7 +125,7 @@ macro_rules! common {
         fn renumber(entry: &mut Self::Entry, generation: Generation) {
             entry.generation = generation;
         }
-        fn written(entry: &Self::Entry) -> &serde_json::Value {
+        fn written(entry: &Self::Entry) -> &WrittenConfiguration {
             &entry.written
         }
         fn prune(desired: &mut Self::Desired, applied: Generation) {

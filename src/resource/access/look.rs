@@ -8,6 +8,7 @@ use crate::resource::access::sightings::Held;
 use crate::resource::private::{self, ObjectPrivate};
 use crate::resource::{ProviderData, configured};
 use crate::spec::ids::{ClaimId, StoreId};
+use crate::store::documents::WrittenConfiguration;
 use crate::store::identity::random_id;
 use crate::tfplugin::{Context, Diagnostics, ImportRequest, Imported, Object, ReadRequest, Seen, chain};
 
@@ -81,7 +82,7 @@ pub(in crate::resource) async fn read<T: Entity>(
         Verdict::There(entry, seen) => {
             let mut now = request.state.clone();
             if *T::Kind::written(entry) != kept.written && reading.failure.is_none() {
-                restore::<T>(T::Kind::written(entry), &mut now, found);
+                restore::<T>(&T::Kind::written(entry).value(), &mut now, found);
                 kept.written = T::Kind::written(entry).clone();
                 kept.adopted = false;
                 private::write(&mut answer.private, &kept, found);
@@ -266,7 +267,7 @@ pub(in crate::resource) async fn import<T: Entity>(
     let mut state = Object::new();
     let made = match (&reading.entry, &reading.seen) {
         (Some(entry), seen) => {
-            restore::<T>(T::Kind::written(entry), &mut state, found);
+            restore::<T>(&T::Kind::written(entry).value(), &mut state, found);
             T::show(&mut state, entry, seen.as_ref());
             Some((
                 T::Kind::claim(entry).id.clone(),
@@ -321,7 +322,7 @@ fn elsewhere<T: Entity>(
     seen: &<T::Kind as Kind>::Seen,
     state: &mut Object,
     diagnostics: &mut Diagnostics,
-) -> Option<(ClaimId, serde_json::Value, bool)> {
+) -> Option<(ClaimId, WrittenConfiguration, bool)> {
     let Some(config) = T::made_elsewhere(place, seen) else {
         diagnostics.general_error(
             "It was made elsewhere",

@@ -5,6 +5,7 @@ use super::{Entity, private_of};
 use crate::engine::access::Kind as _;
 use crate::resource::ProviderData;
 use crate::resource::private::{self, ObjectPrivate};
+use crate::store::documents::WrittenConfiguration;
 use crate::tfplugin::{Context, Diagnostics, Object, Plan, PlanRequest, Private};
 
 /// A new object, or the second plan of a replacement: sets the id, and finds a second address.
@@ -37,7 +38,7 @@ pub(in crate::resource) fn create<T: Entity>(
             store,
             cluster,
             claim,
-            written: serde_json::Value::Null,
+            written: WrittenConfiguration::default(),
             destroy: false,
             adopted: false,
         };
@@ -51,7 +52,7 @@ pub(in crate::resource) fn update<T: Entity>(
     context: &Context<ProviderData>,
     request: &PlanRequest,
     plan: &mut Plan,
-    config: &serde_json::Value,
+    config: &WrittenConfiguration,
 ) -> Option<Object> {
     let mut kept = private_of::<T>(&request.private, &mut plan.diagnostics)?;
     if let (Some(data), Some(place)) = (context.data(), request.prior.as_ref().and_then(T::place))
@@ -68,7 +69,7 @@ pub(in crate::resource) fn update<T: Entity>(
     if kept.written == *config {
         return None;
     }
-    crate::resource::written::applied(T::form(), &kept.written, &mut plan.diagnostics)
+    crate::resource::written::applied(T::form(), &kept.written.value(), &mut plan.diagnostics)
 }
 
 /// An object goes away. Marks the private state, so that the delete knows that it is no replacement.

@@ -94,7 +94,8 @@ async fn refuse_if_protected(
     let Some(kept) = crate::resource::private::read::<ObjectPrivate>(private, diagnostics) else {
         return;
     };
-    let Some(old) = crate::resource::written::applied(Topic::form(), &kept.written, diagnostics) else {
+    let Some(old) = crate::resource::written::applied(Topic::form(), &kept.written.value(), diagnostics)
+    else {
         return;
     };
     if is_protected(context, &old).await {

@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::WrittenConfiguration;
 use super::claims::ObjectClaim;
 use crate::clock::Timestamp;
 use crate::kafka::acl::{AclOperation, AclPatternType, AclPermission, AclResourceType};
@@ -46,7 +47,7 @@ pub struct TopicDesired {
     /// The protection as written; `None`: the cluster's.
     pub deletion_protection: Option<bool>,
     /// The configuration last applied, as the user wrote it, for import.
-    pub written: serde_json::Value,
+    pub written: WrittenConfiguration,
 }
 
 /// The order to delete one topic, by id only.
@@ -167,7 +168,7 @@ pub struct AclDesired {
     /// The operations to keep.
     pub operations: BTreeSet<AclOperation>,
     /// The configuration last applied, as the user wrote it, for import.
-    pub written: serde_json::Value,
+    pub written: WrittenConfiguration,
 }
 
 /// The order to delete exact ACL entries.
@@ -247,7 +248,7 @@ pub struct UserDesired {
     /// documents), so that an agent can tell whether the secret it reads is the one that was meant.
     pub fingerprint: String,
     /// The configuration last applied, as the user wrote it, without the password, for import.
-    pub written: serde_json::Value,
+    pub written: WrittenConfiguration,
 }
 
 /// The order to delete one user's credential.

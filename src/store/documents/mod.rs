@@ -34,6 +34,8 @@ pub mod keys;
 mod node;
 /// Blocks of ports on one machine.
 mod ports;
+/// A configuration as the user wrote it.
+mod written;
 
 pub use access::{
     AclDesired, AclKey, AclObserved, AclTombstone, AclsDesired, AclsStatus, AppliedFailure, PropertiesStatus,
@@ -52,3 +54,4 @@ pub use node::{
     ProblemCode, ProcessIdentity,
 };
 pub use ports::PortBlock;
+pub use written::WrittenConfiguration;

@@ -13,7 +13,7 @@ use msk::store::documents::keys::{self, PerNode, Single};
 use msk::store::documents::{
     AclDesired, AclKey, AclsDesired, AclsStatus, Caller, Holder, ObjectClaim, Phase, PropertiesStatus,
     SecretReference, TopicDesired, TopicTombstone, TopicsDesired, TopicsStatus, UserDesired, UsersDesired,
-    UsersStatus,
+    UsersStatus, WrittenConfiguration,
 };
 use msk::store::{Change, Document, Put};
 
@@ -121,7 +121,7 @@ async fn users_and_acls(cluster: &Cluster) {
             generation: Generation(1),
             key: key.clone(),
             operations: BTreeSet::from([AclOperation::Read, AclOperation::Write]),
-            written: serde_json::Value::Null,
+            written: WrittenConfiguration::default(),
         },
     );
     write(cluster, Single::Acls, &acls).await;
@@ -184,7 +184,7 @@ pub(super) fn topic(generation: u64) -> TopicDesired {
         config: BTreeMap::from([("retention.ms".to_owned(), "60000".to_owned())]),
         config_reset: BTreeSet::new(),
         deletion_protection: None,
-        written: serde_json::Value::Null,
+        written: WrittenConfiguration::default(),
     }
 }
 
@@ -197,7 +197,7 @@ pub(super) fn user(secret: &Utf8PathBuf) -> UserDesired {
         secret: SecretReference::File(secret.to_string()),
         secret_version: 1,
         fingerprint: String::new(),
-        written: serde_json::Value::Null,
+        written: WrittenConfiguration::default(),
     }
 }
 

@@ -13,7 +13,7 @@ use msk::spec::ids::{Generation, NodeId, TopicName};
 use msk::store::documents::keys::{PerNode, Single};
 use msk::store::documents::{
     AclDesired, AclKey, AclTombstone, AclsDesired, AclsStatus, ListenerName, NodePhase, TopicsDesired,
-    TopicsStatus, UserTombstone, UsersDesired, UsersStatus,
+    TopicsStatus, UserTombstone, UsersDesired, UsersStatus, WrittenConfiguration,
 };
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -107,7 +107,7 @@ impl Scene {
                 claim: claim(),
                 generation,
                 operations: BTreeSet::from([AclOperation::Write, AclOperation::Read]),
-                written: serde_json::Value::Null,
+                written: WrittenConfiguration::default(),
                 key: key.clone(),
             };
             desired.keep.insert(key.id(), entry);

@@ -20,7 +20,7 @@ fn desired(operations: &[AclOperation], generation: u64, tombstones: Vec<AclTomb
         generation: Generation(generation),
         key: key(),
         operations: operations.iter().copied().collect(),
-        written: serde_json::Value::Null,
+        written: crate::store::documents::WrittenConfiguration::default(),
     };
     AclsDesired {
         keep: [(key().id(), wanted)].into(),

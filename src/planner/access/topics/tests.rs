@@ -19,7 +19,7 @@ fn wanted(partitions: u32) -> TopicDesired {
         config: BTreeMap::new(),
         config_reset: BTreeSet::new(),
         deletion_protection: None,
-        written: serde_json::Value::Null,
+        written: crate::store::documents::WrittenConfiguration::default(),
     }
 }
 

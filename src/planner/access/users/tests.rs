@@ -10,7 +10,7 @@ fn desired(phase: Phase, tombstones: Vec<UserTombstone>) -> UsersDesired {
         secret: SecretReference::File("/private/app.json".to_owned()),
         secret_version: 1,
         fingerprint: "f".to_owned(),
-        written: serde_json::Value::Null,
+        written: crate::store::documents::WrittenConfiguration::default(),
     };
     UsersDesired {
         keep: [("app".to_owned(), wanted)].into(),
