@@ -55,6 +55,8 @@ pub(crate) struct Context {
     /// Whether Kafka is to be restarted once; set by who holds the disruption lock, taken back by the
     /// supervisor.
     pub(crate) restart: watch::Sender<bool>,
+    /// What a restart that is due waits for; empty: nothing. Written by who takes the disruption lock.
+    pub(crate) restart_waits: watch::Sender<String>,
 }
 
 impl Context {
@@ -71,6 +73,7 @@ impl Context {
             certificates: watch::Sender::new(None),
             renewal: watch::Sender::new(None),
             restart: watch::Sender::new(false),
+            restart_waits: watch::Sender::new(String::new()),
         }
     }
 

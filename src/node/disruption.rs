@@ -26,12 +26,12 @@ use tokio::time::Instant;
 
 use super::certificates::internal_expiry;
 use super::context::{Context, Desired, KafkaState};
-use super::problem::with_causes;
+use super::problem::{problem, with_causes};
 use crate::clock::Timestamp;
-use crate::planner::safety::{Refusal, StopQuestion, refusals};
+use crate::planner::safety::{StopQuestion, refusals};
 use crate::spec::ids::NodeId;
 use crate::store::documents::keys::{self, PerNode};
-use crate::store::documents::{DisruptionLock, NodePhase, NodeStatus};
+use crate::store::documents::{DisruptionLock, NodePhase, NodeStatus, Problem, ProblemCode};
 use crate::store::{DocumentError, KeyError};
 use lock::{HOLD, Lock};
 
@@ -59,7 +59,6 @@ pub(crate) async fn run(context: &Context) -> Infallible {
         context,
         // An agent before us may have held the lock.
         is_holder: None,
-        said: None,
     };
     let mut kafka = context.kafka.subscribe();
     let mut certificates = context.certificates.subscribe();
@@ -79,12 +78,34 @@ pub(crate) async fn run(context: &Context) -> Infallible {
     }
 }
 
+/// What is wrong with a Kafka that still dials the controllers with a certificate that has ended.
+/// `None` while it has not, or where nobody is dialed.
+pub(crate) fn overdue(context: &Context, dials_until: Timestamp, now: Timestamp) -> Option<Problem> {
+    let desired = context.desired()?;
+    let is_overdue = now >= dials_until && turn::dials_others(&desired.cluster, context.node_id());
+    is_overdue.then(|| not_restarted(dials_until, &context.restart_waits.borrow()))
+}
+
+fn not_restarted(dials_until: Timestamp, waits_for: &str) -> Problem {
+    let why = match waits_for {
+        "" => String::new(),
+        reasons => format!(" ({reasons})"),
+    };
+    problem(
+        ProblemCode::Certificate,
+        format!(
+            "Kafka dials the controllers with a certificate that ended at {dials_until}, so it may not find the \
+             active controller after the next election; it takes the renewed one only when it is restarted, \
+             which waits until that is safe{why}; `msk-node stop` and `msk-node start` restart the whole \
+             cluster at once"
+        ),
+    )
+}
+
 struct Disruption<'a> {
     context: &'a Context,
     /// Whether the lock is this node's; `None`: not known.
     is_holder: Option<bool>,
-    /// The last reason against a stop that was logged.
-    said: Option<Vec<Refusal>>,
 }
 
 impl Disruption<'_> {
@@ -109,13 +130,16 @@ impl Disruption<'_> {
             return Ok(LONGEST_REST);
         };
         let Some(due) = turn::due_at(&desired.cluster, own, dials_until, renewed_until) else {
+            self.wait_for("");
             return Ok(LONGEST_REST);
         };
         let now = Timestamp::now();
         if now < due {
+            self.wait_for("");
             return Ok(due.since(now).min(LONGEST_REST));
         }
         if !turn::others_could_elect(&desired.cluster, own, &statuses, now) {
+            self.wait_for("it is the active controller, and the others could not elect another one");
             return Ok(LOOK);
         }
         // Asked without the lock first: nobody else waits for a lock that is held for nothing.
@@ -123,6 +147,7 @@ impl Disruption<'_> {
             return Ok(LOOK);
         }
         if !lock.take(REASON).await? {
+            self.wait_for("another node holds the disruption lock");
             return Ok(LOOK);
         }
         self.is_holder = Some(true);
@@ -213,14 +238,23 @@ impl Disruption<'_> {
             statuses: &statuses,
             lock: Some(&lock),
         });
-        let is_allowed = against.is_empty();
-        if self.said.as_ref() != Some(&against) {
-            for refusal in &against {
-                tracing::debug!(%refusal, "Kafka waits for its restart");
+        let reasons: Vec<String> = against.iter().map(ToString::to_string).collect();
+        self.wait_for(&reasons.join(", "));
+        Ok(against.is_empty())
+    }
+
+    /// Tells what a restart that is due waits for; empty: nothing.
+    fn wait_for(&self, reasons: &str) {
+        let is_new = self.context.restart_waits.send_if_modified(|before| {
+            let differs = before != reasons;
+            if differs {
+                reasons.clone_into(before);
             }
-            self.said = Some(against);
+            differs
+        });
+        if is_new && !reasons.is_empty() {
+            tracing::debug!("Kafka waits for its restart: {reasons}");
         }
-        Ok(is_allowed)
     }
 
     /// The statuses as they lie in the store now; one that cannot be read counts as none.
@@ -238,5 +272,29 @@ impl Disruption<'_> {
         let key = keys::per_node(&self.context.home.cluster_uid, node, PerNode::Node)?;
         let read = self.context.documents.read::<NodeStatus>(&key).await;
         Ok(read.ok().flatten().map(|read| read.body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_was_not_restarted_in_time_tells_since_when_what_follows_and_why() {
+        let ended = Timestamp::from_millis(1_000_000_000_000);
+        let what = not_restarted(ended, "3 partitions have no leader");
+        assert_eq!(what.code, ProblemCode::Certificate);
+        assert!(
+            what.text.contains("ended at 2001-09-09T01:46:40"),
+            "{}",
+            what.text
+        );
+        assert!(
+            what.text
+                .contains("is safe (3 partitions have no leader); `msk-node stop`"),
+            "{}",
+            what.text
+        );
+        assert!(not_restarted(ended, "").text.contains("is safe; `msk-node stop`"));
     }
 }

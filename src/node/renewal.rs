@@ -101,6 +101,9 @@ async fn attempt(context: &Context) -> Result<Timestamp, Problem> {
     let renew_at = found.renew_at;
     if !found.renewed.is_empty() {
         tracing::info!(listeners = ?found.renewed, until = %found.expire_at, "certificates renewed");
+    }
+    // An agent that adopted its Kafka looks at them here for the first time.
+    if !found.renewed.is_empty() || context.certificates.borrow().is_none() {
         context.certificates.send_replace(Some(found));
     }
     let mut stale = stale_listeners(context, &desired, node).await?;

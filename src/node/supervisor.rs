@@ -4,28 +4,32 @@
 //! until something may have changed and steps again. A pass never waits for Kafka, so a hanging broker
 //! keeps nobody from stopping it.
 
+/// The ends of Kafka's process.
+mod end;
+/// How Kafka's process stands.
+mod life;
+/// From no process to one that answers.
+mod start;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::time::Instant;
 
-use super::certificates;
-use super::context::{Context, Desired, KafkaState};
+use super::context::{Context, Desired};
 use super::desired::DesiredReader;
-use super::format;
-use super::kafka::{self, Kafka};
+use super::disruption;
+use super::kafka;
 use super::log_file;
 use super::phase;
-use super::problem::problem;
-use super::readiness;
-use super::restarts::{Restarts, Verdict};
+use super::restarts::Restarts;
 use super::status::StatusPublisher;
 use super::sync;
 use crate::clock::Timestamp;
-use crate::spec::ids::Generation;
-use crate::store::documents::{NodePhase, Problem, ProblemCode, RunTarget};
+use crate::store::documents::{NodePhase, Problem, RunTarget};
 use crate::store::{Changes, KeyError, Prefix};
+use life::Life;
 
 /// How often a starting Kafka is asked whether it answers. A connection within a machine costs some
 /// 50 µs, and the whole way from apply to ready has several such waits behind each other.
@@ -36,12 +40,6 @@ const IDLE_LOOK: Duration = Duration::from_secs(2);
 const STOP_PATIENCE: Duration = Duration::from_secs(330);
 /// A node that is stopped by hand together with all others finds no quorum for a controlled shutdown.
 const REQUESTED_STOP_PATIENCE: Duration = Duration::from_mins(1);
-/// How many of Kafka's last lines go into a problem.
-const LAST_LINES: usize = 12;
-/// After a failure that may pass by itself (a port is taken, a disk is full): wait this long.
-const RETRY_FAILED_START: Duration = Duration::from_secs(5);
-/// How often data that was not there, or another's, is looked for again. A person brings it back.
-const LOOK_FOR_DATA: Duration = Duration::from_secs(10);
 
 /// How an agent's work ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,30 +65,19 @@ enum Target {
     Remove,
 }
 
-/// A stop that is under way.
-struct Stopping {
-    kill_at: Instant,
-    killed: bool,
-}
-
 /// Keeps Kafka as it should be.
 pub(crate) struct Supervisor<'a> {
     context: &'a Context,
     reader: DesiredReader,
     changes: Changes,
     status: StatusPublisher,
+    life: Life,
     restarts: Restarts,
-    kafka: Option<Kafka>,
-    stopping: Option<Stopping>,
-    /// Since when Kafka answers.
-    ready_since: Option<Timestamp>,
-    /// No start before this moment.
-    start_at: Option<Instant>,
-    /// The generation under which the agent gave up; another one is a new try.
-    held: Option<Generation>,
     looked_at: Option<Instant>,
+    /// What is wrong with Kafka's process; stays until it answers or is stopped.
+    process_problem: Option<Problem>,
+    /// What is wrong with the desired document.
     document_problem: Option<Problem>,
-    renewal_problem: Option<Problem>,
 }
 
 impl<'a> Supervisor<'a> {
@@ -104,14 +91,10 @@ impl<'a> Supervisor<'a> {
             status: StatusPublisher::new(context)?,
             context,
             changes,
+            life: kafka::adopt(context).map_or(Life::DOWN, Life::Starting),
             restarts: Restarts::default(),
-            kafka: kafka::adopt(context),
-            stopping: None,
-            ready_since: None,
-            start_at: None,
-            held: None,
-            renewal_problem: None,
             looked_at: None,
+            process_problem: None,
             document_problem: None,
         })
     }
@@ -126,9 +109,9 @@ impl<'a> Supervisor<'a> {
             if let Some(ended) = self.step().await {
                 return ended;
             }
-            self.status.publish(self.context).await;
+            self.publish().await;
             let wait = self.next_look();
-            let process = self.kafka.as_ref().map(|kafka| &kafka.process);
+            let process = self.life.kafka().map(|kafka| &kafka.process);
             let ended = async {
                 match process {
                     Some(process) => process.ended().await,
@@ -152,12 +135,11 @@ impl<'a> Supervisor<'a> {
     }
 
     fn next_look(&self) -> Duration {
-        let busy = (self.kafka.is_some() && self.ready_since.is_none()) || self.stopping.is_some();
-        if busy {
+        if self.life.is_on_its_way() {
             return START_POLL;
         }
         let mut wait = IDLE_LOOK.min(self.status.next_beat());
-        if let Some(at) = self.start_at {
+        if let Some(at) = self.life.due_at() {
             wait = wait.min(at.saturating_duration_since(Instant::now()));
         }
         wait.max(Duration::from_millis(1))
@@ -176,7 +158,7 @@ impl<'a> Supervisor<'a> {
             Some(Target::StopAndEnd) => {
                 if self.stop(REQUESTED_STOP_PATIENCE) {
                     let _ = std::fs::remove_file(self.context.directory.stop_request());
-                    self.status.publish(self.context).await;
+                    self.publish().await;
                     return Some(Ended::Stopped);
                 }
             }
@@ -186,23 +168,26 @@ impl<'a> Supervisor<'a> {
                 }
             }
         }
-        self.show_problems();
-        self.status.now.view.clone_from(&self.context.view.borrow());
         None
     }
 
-    /// What is wrong beside Kafka's process; its own problems come first.
-    fn show_problems(&mut self) {
-        let renewal = self.context.renewal.borrow().clone();
-        let before = std::mem::replace(&mut self.renewal_problem, renewal);
-        let shown = &mut self.status.now.problem;
-        if before.is_some() && *shown == before {
-            *shown = None;
-        }
-        *shown = shown
-            .take()
+    /// Kafka's own problems are shown first, then what is wrong beside its process.
+    async fn publish(&mut self) {
+        let problem = self.process_problem.clone();
+        self.status.now.problem = problem
             .or_else(|| self.document_problem.clone())
-            .or_else(|| self.renewal_problem.clone());
+            .or_else(|| self.context.renewal.borrow().clone())
+            .or_else(|| self.overdue());
+        self.status.now.view.clone_from(&self.context.view.borrow());
+        self.status.publish(self.context).await;
+    }
+
+    /// What is wrong with a Kafka that should have been restarted for its renewed certificate by now.
+    fn overdue(&self) -> Option<Problem> {
+        let Life::Ready(kafka, _) = &self.life else {
+            return None;
+        };
+        disruption::overdue(self.context, kafka.dials_until?, Timestamp::now())
     }
 
     async fn look_at_documents(&mut self) {
@@ -210,11 +195,7 @@ impl<'a> Supervisor<'a> {
             return;
         }
         self.looked_at = Some(Instant::now());
-        let before = self.document_problem.take();
         self.document_problem = self.reader.refresh(self.context).await;
-        if before.is_some() && self.status.now.problem == before {
-            self.status.now.problem = None;
-        }
         for log in [
             self.context.directory.kafka_log(),
             self.context.directory.agent_log(),
@@ -249,235 +230,34 @@ impl<'a> Supervisor<'a> {
         self.status.now.phase = to;
     }
 
-    /// What is wrong keeps Kafka down until `retry` is over, or, without one, until another document comes.
-    fn fail(&mut self, what: Problem, retry: Option<Duration>) {
-        tracing::warn!(code = ?what.code, "{}", what.text);
-        if let Some(wait) = retry {
-            self.start_at = Some(Instant::now() + wait);
-            let progress = format!("tries again in {} s", wait.as_secs().max(1));
-            self.phase(NodePhase::BackingOff, progress);
-        } else {
-            self.held = self.context.desired().map(|desired| desired.generation);
-            // Data that was moved or not mounted may be brought back, without a new document.
-            let may_come_back = matches!(what.code, ProblemCode::DataMissing | ProblemCode::DataForeign);
-            self.start_at = may_come_back.then(|| Instant::now() + LOOK_FOR_DATA);
-            self.phase(NodePhase::Failed, "waits for a person");
-        }
-        self.status.now.problem = Some(what);
-    }
-
-    fn notice_death(&mut self) {
-        let Some(kafka) = self.kafka.as_mut().filter(|kafka| !kafka.process.is_alive()) else {
-            return;
-        };
-        let how = kafka.reap();
-        let lines = kafka.last_lines(self.context, LAST_LINES).join("\n");
-        self.kafka = None;
-        self.ready_since = None;
-        self.context.kafka.send_replace(KafkaState::Down);
-        self.context.view.send_replace(None);
-        self.status.now.incarnation.kafka = None;
-        if self.stopping.take().is_some() {
-            return;
-        }
-        let verdict = self.restarts.after_death(Timestamp::now(), jitter());
-        self.status.now.unexpected_exits = self.restarts.total();
-        let (code, retry) = match verdict {
-            Verdict::StartAfter(wait) => (cause_of_death(&lines), Some(wait)),
-            Verdict::Hold => (ProblemCode::CrashLoop, None),
-        };
-        let text = format!("Kafka ended by itself ({how}); its last words:\n{lines}");
-        self.fail(problem(code, text), retry);
-    }
-
-    /// Ends Kafka at once; its data goes away.
-    async fn remove(&mut self) -> Ended {
-        self.stopping = Some(Stopping {
-            kill_at: Instant::now(),
-            killed: true,
-        });
-        // An agent that died between start and record leaves a Kafka behind: look again until none is found.
-        while let Some(kafka) = self.kafka.take().or_else(|| kafka::adopt(self.context)) {
-            if let Err(cause) = kafka.process.kill() {
-                tracing::warn!(%cause, "Kafka cannot be killed");
-            }
-            let mut kafka = kafka;
-            kafka.process.ended().await;
-            kafka.reap();
-        }
-        Ended::Removed
-    }
-
-    /// Stops Kafka cleanly. Answers whether it is down.
-    fn stop(&mut self, patience: Duration) -> bool {
-        self.held = None;
-        self.start_at = None;
-        let Some(kafka) = &self.kafka else {
-            self.phase(NodePhase::Stopped, "");
-            self.status.now.problem = None;
-            return true;
-        };
-        let now = Instant::now();
-        match &mut self.stopping {
-            None => {
-                if let Err(cause) = kafka.process.terminate() {
-                    tracing::warn!(%cause, "Kafka cannot be asked to stop");
-                }
-                self.stopping = Some(Stopping {
-                    kill_at: now + patience,
-                    killed: false,
-                });
-            }
-            Some(stopping) if now >= stopping.kill_at && !stopping.killed => {
-                tracing::warn!("Kafka did not stop within {} s; it is killed", patience.as_secs());
-                stopping.killed = true;
-                let _ = kafka.process.kill();
-            }
-            Some(_) => {}
-        }
-        self.ready_since = None;
-        self.context.kafka.send_replace(KafkaState::Down);
-        self.phase(NodePhase::Stopping, "waits for Kafka's controlled shutdown");
-        false
-    }
-
     async fn keep_running(&mut self, desired: &Arc<Desired>) {
-        if self.stopping.is_some() {
+        match &self.life {
+            Life::Down { .. } | Life::Held { .. } => self.start(desired).await,
             // A stop that was begun is finished first; its end leads back here.
-            self.stop(STOP_PATIENCE);
-            return;
-        }
-        if self.kafka.is_none() {
-            return self.start(desired).await;
-        }
-        if self.ready_since.is_some() && self.context.take_restart() {
-            tracing::info!("Kafka is restarted under the disruption lock");
-            self.stop(STOP_PATIENCE);
-            return;
-        }
-        self.watch(desired).await;
-    }
-
-    async fn start(&mut self, desired: &Arc<Desired>) {
-        if self.held == Some(desired.generation) {
-            return self.look_for_data(desired).await;
-        }
-        if self.held.take().is_some() {
-            self.restarts.forget();
-        }
-        if self.start_at.is_some_and(|at| at > Instant::now()) {
-            return;
-        }
-        self.start_at = None;
-        // Whoever asked for a restart gets it this way as well.
-        self.context.take_restart();
-        self.phase(NodePhase::Preparing, "");
-        match self.prepare_and_start(desired).await {
-            Ok(kafka) => self.follow(kafka),
-            Err(what) => {
-                let retry = match what.code {
-                    ProblemCode::DataMissing | ProblemCode::DataForeign => None,
-                    _ => Some(RETRY_FAILED_START),
-                };
-                self.fail(what, retry);
+            Life::Stopping { .. } => {
+                self.stop(STOP_PATIENCE);
             }
-        }
-    }
-
-    /// Tries again under the same document once in a while, quietly: only data that is right again ends it.
-    async fn look_for_data(&mut self, desired: &Arc<Desired>) {
-        if self.start_at.is_none_or(|at| at > Instant::now()) {
-            return;
-        }
-        match self.prepare_and_start(desired).await {
-            Ok(kafka) => {
-                self.held = None;
-                self.start_at = None;
-                self.phase(NodePhase::Preparing, "");
-                self.follow(kafka);
+            Life::Ready(..) if self.context.take_restart() => {
+                tracing::info!("Kafka is restarted under the disruption lock");
+                self.stop(STOP_PATIENCE);
             }
-            Err(what) => {
-                self.start_at = Some(Instant::now() + LOOK_FOR_DATA);
-                self.status.now.problem = Some(what);
-            }
+            Life::Starting(_) | Life::Ready(..) => self.watch(desired).await,
         }
-    }
-
-    /// Takes charge of a Kafka that was just started.
-    fn follow(&mut self, kafka: Kafka) {
-        let (next, progress) = if kafka.is_recovering {
-            (NodePhase::Recovering, "checks its logs after an unclean stop")
-        } else {
-            (NodePhase::Starting, "waits for Kafka to answer")
-        };
-        self.kafka = Some(kafka);
-        self.phase(NodePhase::Starting, "");
-        self.phase(next, progress);
-    }
-
-    async fn prepare_and_start(&mut self, desired: &Arc<Desired>) -> Result<Kafka, Problem> {
-        // An agent before us may have started one and died before it was recorded.
-        if let Some(running) = kafka::adopt(self.context) {
-            return Ok(running);
-        }
-        format::ensure_formatted(self.context, desired).await?;
-        let found = certificates::ensure(self.context, desired, Timestamp::now())?;
-        self.context.certificates.send_replace(Some(found));
-        kafka::write_properties(self.context, desired)?;
-        let node = desired
-            .node(self.context.node_id())
-            .ok_or_else(|| problem(ProblemCode::Other, "the desired document does not have this node"))?;
-        match readiness::first_taken(node) {
-            Ok(None) => {}
-            Ok(Some((listener, port))) => {
-                return Err(problem(
-                    ProblemCode::PortTaken,
-                    format!("port {port} (listener {listener}) is taken by another process; end it"),
-                ));
-            }
-            Err(cause) => {
-                return Err(problem(
-                    ProblemCode::PortTaken,
-                    format!("cannot listen on `{}`: {cause}", node.bind_address),
-                ));
-            }
-        }
-        kafka::start(self.context, desired)
     }
 
     async fn watch(&mut self, desired: &Arc<Desired>) {
-        let Some(kafka) = &self.kafka else { return };
-        let Some(node) = desired.node(self.context.node_id()) else {
+        let (Some(kafka), Some(node)) = (self.life.kafka(), desired.node(self.context.node_id())) else {
             return;
         };
-        self.status.now.incarnation.kafka = Some(kafka.identity().clone());
-        self.status.now.applied = kafka.generation;
-        let expire_at = self
-            .context
-            .certificates
-            .borrow()
-            .as_ref()
-            .map(|found| found.expire_at);
-        self.status.now.certificates_expire_at = expire_at;
-        self.status.now.dials_until = kafka.dials_until;
-        let Some(since) = self.ready_since else {
-            let open = match readiness::last_listener(node) {
-                Some((_, port)) => readiness::is_open(&node.advertised_host, port).await,
-                None => false,
-            };
-            if open {
-                let now = Timestamp::now();
-                self.ready_since = Some(now);
-                self.context.kafka.send_replace(KafkaState::Ready(now));
-                self.status.now.problem = None;
-                self.phase(NodePhase::Running, "waits for its replicas to be in sync");
-            } else if kafka.is_recovering {
-                let progress = sync::recovery_progress(&kafka.last_lines(self.context, 40));
-                self.phase(NodePhase::Recovering, progress);
-            } else if self.status.now.phase == NodePhase::Preparing {
-                self.phase(NodePhase::Starting, "waits for Kafka to answer");
-            }
-            return;
+        let status = &mut self.status.now;
+        status.incarnation.kafka = Some(kafka.identity().clone());
+        status.applied = kafka.generation;
+        status.dials_until = kafka.dials_until;
+        let certificates = self.context.certificates.borrow();
+        status.certificates_expire_at = certificates.as_ref().map(|found| found.expire_at);
+        drop(certificates);
+        let Life::Ready(_, since) = self.life else {
+            return self.look_for_an_answer(node).await;
         };
         let peers = self.context.peers.borrow().clone();
         let view = self.context.view.borrow().clone();
@@ -486,24 +266,4 @@ impl<'a> Supervisor<'a> {
             Err(missing) => self.phase(NodePhase::Running, missing),
         }
     }
-}
-
-/// Whether Kafka's last words name a reason that people can mend.
-fn cause_of_death(lines: &str) -> ProblemCode {
-    if lines.contains("No space left on device") {
-        ProblemCode::DiskFull
-    } else if lines.contains("Address already in use") {
-        ProblemCode::PortTaken
-    } else if lines.contains("UnsupportedClassVersionError") || lines.contains("Unrecognized VM option") {
-        ProblemCode::Java
-    } else {
-        ProblemCode::Other
-    }
-}
-
-/// Spreads restarts; any number will do if the system gives no randomness.
-fn jitter() -> u8 {
-    let mut byte = [0];
-    let _ = aws_lc_rs::rand::fill(&mut byte);
-    byte[0]
 }

@@ -12,6 +12,14 @@ fn window(desired: &ClusterDesired) -> Duration {
     Duration::from_secs(desired.leaf_lifetime_seconds) / 3
 }
 
+/// Whether a node has another controller to dial: one that is alone never uses that certificate.
+pub(super) fn dials_others(desired: &ClusterDesired, node: NodeId) -> bool {
+    desired
+        .nodes
+        .iter()
+        .any(|other| other.id != node && other.is_controller)
+}
+
 /// From when on a node may be restarted: the turns of all nodes lie in the first half of the window, so
 /// that the second half is left for what comes in between. `None` if a restart would bring nothing.
 pub(super) fn due_at(
@@ -20,11 +28,7 @@ pub(super) fn due_at(
     dials_until: Timestamp,
     renewed_until: Timestamp,
 ) -> Option<Timestamp> {
-    let dials_others = desired
-        .nodes
-        .iter()
-        .any(|other| other.id != node && other.is_controller);
-    if !dials_others || renewed_until <= dials_until {
+    if !dials_others(desired, node) || renewed_until <= dials_until {
         return None;
     }
     let position = desired.nodes.iter().position(|other| other.id == node)?;
