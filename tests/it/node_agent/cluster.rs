@@ -33,6 +33,7 @@ pub(crate) struct Options {
     pub(crate) leaf_lifetime: Duration,
     pub(crate) encryption: EncryptionSpec,
     pub(crate) authentication: AuthenticationSpec,
+    pub(crate) dedicated_controllers: bool,
 }
 
 impl Options {
@@ -47,6 +48,7 @@ impl Options {
                 client_ca_pem: Vec::new(),
                 unauthenticated: false,
             },
+            dedicated_controllers: false,
         }
     }
 }
@@ -82,15 +84,20 @@ impl Cluster {
             .take(options.brokers)
             .map(|zone| format!("zone-{zone}"))
             .collect();
+        let spec = spec(&name, &zones, options);
         let identity = ClusterIdentity {
             kafka_cluster_id: draw_uuid().unwrap(),
             zones: zones.clone(),
             base_port: Some(crate::support::ports::free_block()),
-            voter_directory_ids: (1..=3).map(|id| (NodeId(id), draw_uuid().unwrap())).collect(),
+            voter_directory_ids: spec
+                .controller_ids()
+                .into_iter()
+                .map(|id| (id, draw_uuid().unwrap()))
+                .collect(),
             internal_ca_pem: internal.certificate_pem().to_owned(),
             server_ca_pem: server.certificate_pem().to_owned(),
         };
-        let desired = first_document(&spec(&name, &zones, options), &identity);
+        let desired = first_document(&spec, &identity);
         let documents = Documents::of_cluster(&store, &uid);
         let key = keys::single(&uid, Single::Cluster).unwrap();
         documents.create(&key, &desired).await.unwrap();
@@ -125,21 +132,23 @@ impl Cluster {
     /// Starts the agent of every node, detached; those that run stay.
     pub(crate) fn start_agents(&self) {
         for node in &self.nodes {
-            let output = Command::new(env!("CARGO_BIN_EXE_msk-node"))
-                .args(["run", "--detach"])
-                .arg(node.path())
-                .output()
-                .unwrap();
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
+            Self::start_agent(node);
         }
     }
 
+    /// Starts the agent of one node, detached.
+    pub(crate) fn start_agent(node: &NodeDirectory) {
+        let output = Command::new(program())
+            .args(["run", "--detach"])
+            .arg(node.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+    }
+
     /// A connection to the AGENT listener of a broker, with the certificates that lie there now.
-    pub(super) async fn admin(&self, node: u32) -> Admin {
+    pub(crate) async fn admin(&self, node: u32) -> Admin {
         let key = keys::single(&self.uid, Single::Cluster).unwrap();
         let desired = self
             .documents
@@ -167,7 +176,7 @@ impl Cluster {
 
     /// `msk-node start` or `stop` for the whole data directory.
     pub(crate) fn command(&self, command: &str) {
-        let output = Command::new(env!("CARGO_BIN_EXE_msk-node"))
+        let output = Command::new(program())
             .args([command, "--data-directory"])
             .arg(self.root().join("data"))
             .output()
@@ -209,8 +218,18 @@ impl Cluster {
         }
     }
 
+    /// The nodes' ids, in the order of their directories.
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        let ids = self
+            .nodes
+            .iter()
+            .map(|node| NodeHome::load(node).unwrap().node_id.0);
+        ids.collect()
+    }
+
     fn end_of(&self, node: u32, log: &str) -> String {
-        let directory = &self.nodes[usize::try_from(node).unwrap() - 1];
+        let id = self.ids().iter().position(|id| *id == node).unwrap();
+        let directory = &self.nodes[id];
         let text = fs::read_to_string(directory.logs().join(log)).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
@@ -288,7 +307,7 @@ fn spec(name: &ClusterName, zones: &[String], options: &Options) -> ClusterSpec 
         authentication: options.authentication.clone(),
         configuration: None,
         max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
-        dedicated_controllers: false,
+        dedicated_controllers: options.dedicated_controllers,
         controller_zones: BTreeSet::new(),
         client_sources: Sources::default(),
         monitoring_sources: Sources::default(),
@@ -301,6 +320,12 @@ fn spec(name: &ClusterName, zones: &[String], options: &Options) -> ClusterSpec 
             ..LocalSpec::default()
         },
     }
+}
+
+/// The agent's program; `MSK_TEST_NODE_PROGRAM` names another one, to measure a release build.
+fn program() -> PathBuf {
+    let named = std::env::var_os("MSK_TEST_NODE_PROGRAM").map(PathBuf::from);
+    named.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_msk-node")))
 }
 
 fn java() -> Utf8PathBuf {

@@ -4,13 +4,12 @@
 mod access;
 pub(crate) mod cluster;
 mod spread;
+mod rest;
 mod stops;
 
 use std::time::Duration;
 
 use cluster::{Cluster, Options};
-use msk::clock::Timestamp;
-use msk::kafka::client::EndpointKind;
 use msk::store::documents::NodePhase;
 
 const SOON: Duration = Duration::from_mins(2);
@@ -51,34 +50,7 @@ async fn three_nodes_come_up_and_are_removed_at_once() {
     for node in 1..=3 {
         cluster.wait_for_phase(node, NodePhase::InSync, SOON).await;
     }
+    stops::one_that_was_not_restarted_in_time_tells_it(&cluster).await;
     cluster.remove().await;
     cluster.wait_until_nothing_runs(Duration::from_secs(10)).await;
-}
-
-#[tokio::test]
-async fn certificates_are_renewed_while_kafka_runs() {
-    let mut options = Options::brokers(1);
-    options.leaf_lifetime = Duration::from_secs(90);
-    let cluster = Cluster::create(&options).await;
-    cluster.start_agents();
-    let status = cluster.wait_for_phase(1, NodePhase::InSync, SOON).await;
-    let ends = status.certificates_expire_at;
-    let later = cluster
-        .wait_for(1, SOON, |now| now.certificates_expire_at > ends)
-        .await;
-    assert_eq!(later.incarnation.kafka, status.incarnation.kafka);
-    // A handshake after the first certificates have ended: Kafka shows the new ones.
-    let wait = ends
-        .unwrap()
-        .after(Duration::from_secs(2))
-        .since(Timestamp::now());
-    tokio::time::sleep(wait).await;
-    cluster
-        .admin(1)
-        .await
-        .describe_cluster(EndpointKind::Brokers)
-        .await
-        .unwrap();
-    let now = cluster.status(1).await.unwrap();
-    assert_eq!(now.incarnation.kafka, status.incarnation.kafka);
 }

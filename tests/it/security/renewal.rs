@@ -1,27 +1,32 @@
-//! Certificates that live 90 s, renewed by the agents under load: no record is lost, no connection fails.
+//! Certificates that live for a minute or two, renewed by the agents under load: no record is lost, no connection fails.
 //!
 //! The short form sees two renewals; `--run-ignored all` (nextest) or `--ignored` runs the long one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use msk::clock::Timestamp;
+use msk::kafka::client::EndpointKind;
 use msk::kafka::versions::KafkaVersion;
-use msk::store::documents::{ListenerName, NodePhase};
+use msk::store::documents::{ListenerName, NodePhase, NodeStatus};
 use serde_json::{Value, json};
 
 use super::clients::{ClientAuthority, Load};
 use super::{SOON, bootstrap, grant};
 use crate::node_agent::cluster::{Cluster, Options};
 
-const LIFETIME: Duration = Duration::from_secs(90);
+const SHORT: Duration = Duration::from_secs(90);
+/// Three nodes are restarted one by one within a third of it.
+const LONGER: Duration = Duration::from_secs(150);
 
 /// Every renewal is one third of a lifetime before the end, so two of them are seen within two lifetimes.
-async fn renewals_under_load(version: &str, renewals: u32, brokers: usize) {
+async fn renewals_under_load(version: &str, renewals: usize, brokers: usize, lifetime: Duration) {
     let keep = tempfile::tempdir().unwrap();
     let authority = ClientAuthority::create(keep.path());
     let identity = authority.sign("app", "/CN=app");
     let mut options = Options::brokers(brokers);
     options.version = KafkaVersion::parse(version).unwrap();
-    options.leaf_lifetime = LIFETIME;
+    options.leaf_lifetime = lifetime;
     options.authentication.client_ca_pem = vec![authority.pem()];
     let cluster = Cluster::create(&options).await;
     cluster.start_agents();
@@ -53,9 +58,17 @@ async fn renewals_under_load(version: &str, renewals: u32, brokers: usize) {
             "ssl.certificate.location": identity.certificate, "ssl.key.location": identity.key,
         } }),
     ]);
-    for node in &nodes {
-        see_renewals(&cluster, *node, renewals).await;
+    let first = cluster.status(1).await.unwrap().incarnation.kafka;
+    // The last node: its turn to be restarted comes last.
+    killed_in_a_renewal(&cluster, nodes[nodes.len() - 1], lifetime).await;
+    see_renewals(&cluster, &nodes, renewals, lifetime).await;
+    if brokers == 1 {
+        // A node that is alone has nobody to dial: nothing is a reason to restart it.
+        assert_eq!(cluster.status(1).await.unwrap().incarnation.kafka, first);
     }
+    // An agent's own connection, longer after the start than the first certificates lived.
+    let agents = cluster.admin(1).await;
+    agents.describe_cluster(EndpointKind::Brokers).await.unwrap();
     for done in load.end() {
         println!("{version}: {done}");
         let number = |name: &str| done[name].as_u64().unwrap();
@@ -72,28 +85,66 @@ async fn renewals_under_load(version: &str, renewals: u32, brokers: usize) {
     off_past_expiry(&cluster, &nodes).await;
 }
 
-/// Waits until the end of the certificates in use has moved this often.
-async fn see_renewals(cluster: &Cluster, node: u32, renewals: u32) {
+/// Kills the agent with the new certificates on the disk and perhaps not yet in use; the next agent goes on.
+async fn killed_in_a_renewal(cluster: &Cluster, node: u32, lifetime: Duration) {
+    let directory = &cluster.nodes[usize::try_from(node).unwrap() - 1];
+    let keystore = directory.tls().join("internal.pem");
+    let before = std::fs::read(&keystore).unwrap();
+    let status = cluster.status(node).await.unwrap();
     let begun = Instant::now();
-    let mut seen = Vec::new();
-    loop {
-        let status = cluster.status(node).await.unwrap();
-        assert_eq!(status.problem, None, "node {node}");
-        assert_eq!(status.unexpected_exits, 0);
-        if let Some(end) = status.certificates_expire_at
-            && seen.last() != Some(&end)
-        {
-            seen.push(end);
+    while std::fs::read(&keystore).unwrap() == before {
+        assert!(begun.elapsed() < lifetime, "nothing was renewed");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Cluster::kill(status.incarnation.agent.process_id);
+    Cluster::start_agent(directory);
+    let kafka = status.incarnation.kafka;
+    let is_well = |now: &NodeStatus| {
+        now.incarnation.agent != status.incarnation.agent
+            && now.incarnation.kafka == kafka
+            && now.phase == NodePhase::InSync
+            && now.certificates_expire_at > status.certificates_expire_at
+    };
+    cluster.wait_for(node, SOON, is_well).await;
+    let log = std::fs::read_to_string(directory.agent_log()).unwrap();
+    println!("{}", log.lines().rev().take(5).collect::<Vec<_>>().join("\n"));
+}
+
+/// Waits until the end of the certificates in use has moved this often on every node.
+async fn see_renewals(cluster: &Cluster, nodes: &[u32], renewals: usize, lifetime: Duration) {
+    let begun = Instant::now();
+    let mut seen: BTreeMap<u32, BTreeSet<Timestamp>> =
+        nodes.iter().map(|node| (*node, BTreeSet::new())).collect();
+    let mut latest = Duration::ZERO;
+    while seen.values().any(|ends| ends.len() <= renewals) {
+        for (node, ends) in &mut seen {
+            let status = cluster.status(*node).await.unwrap();
+            // On a busy machine a restart may come after the end of certificates that live so shortly; the
+            // node says so, and goes on.
+            let late = status.dials_until.map(|end| Timestamp::now().since(end));
+            if let Some(late) = late.filter(|_| is_late(&status)) {
+                latest = latest.max(late);
+            } else {
+                assert_eq!(status.problem, None, "node {node}");
+            }
+            assert_eq!(status.unexpected_exits, 0);
+            ends.extend(status.certificates_expire_at);
         }
-        if seen.len() > usize::try_from(renewals).unwrap() {
-            return;
-        }
-        assert!(
-            begun.elapsed() < LIFETIME * (renewals + 1),
-            "node {node}: {seen:?}"
-        );
+        let patience = lifetime * (u32::try_from(renewals).unwrap() + 1);
+        assert!(begun.elapsed() < patience, "{seen:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    println!("the latest restart came {latest:?} after the end");
+    assert!(latest < lifetime / 3, "{latest:?}");
+}
+
+fn is_late(status: &NodeStatus) -> bool {
+    let problem = status.problem.as_ref();
+    problem.is_some_and(|problem| {
+        problem
+            .text
+            .contains("dials the controllers with a certificate that ended")
+    })
 }
 
 /// Every node stopped, its certificates run out, started again by a person: it comes up with new ones.
@@ -102,12 +153,12 @@ async fn off_past_expiry(cluster: &Cluster, nodes: &[u32]) {
     cluster.wait_until_nothing_runs(SOON).await;
     let status = cluster.status(nodes[0]).await.unwrap();
     let end = status.certificates_expire_at.unwrap();
-    let rest = end.since(msk::clock::Timestamp::now()) + Duration::from_secs(2);
+    let rest = end.since(Timestamp::now()) + Duration::from_secs(2);
     tokio::time::sleep(rest).await;
     cluster.command("start");
     for node in nodes {
         let patience = Duration::from_mins(3);
-        let is_new = |now: &msk::store::documents::NodeStatus| {
+        let is_new = |now: &NodeStatus| {
             now.phase == NodePhase::InSync
                 && now.incarnation.agent != status.incarnation.agent
                 && now.certificates_expire_at.is_some_and(|now| now > end)
@@ -118,22 +169,22 @@ async fn off_past_expiry(cluster: &Cluster, nodes: &[u32]) {
 
 #[tokio::test]
 async fn two_renewals_under_load_lose_nothing_on_kafka_4_3() {
-    renewals_under_load("4.3.1", 2, 1).await;
+    renewals_under_load("4.3.1", 2, 1, SHORT).await;
 }
 
 #[tokio::test]
 async fn two_renewals_under_load_lose_nothing_on_kafka_3_9() {
-    renewals_under_load("3.9.2", 2, 1).await;
+    renewals_under_load("3.9.2", 2, 1, SHORT).await;
 }
 
 #[tokio::test]
 #[ignore = "takes ten minutes"]
-async fn six_renewals_of_three_brokers_under_load_lose_nothing_on_kafka_4_3() {
-    renewals_under_load("4.3.1", 6, 3).await;
+async fn four_renewals_of_three_brokers_under_load_lose_nothing_on_kafka_4_3() {
+    renewals_under_load("4.3.1", 4, 3, LONGER).await;
 }
 
 #[tokio::test]
 #[ignore = "takes ten minutes"]
-async fn six_renewals_of_three_brokers_under_load_lose_nothing_on_kafka_3_9() {
-    renewals_under_load("3.9.2", 6, 3).await;
+async fn four_renewals_of_three_brokers_under_load_lose_nothing_on_kafka_3_9() {
+    renewals_under_load("3.9.2", 4, 3, LONGER).await;
 }
