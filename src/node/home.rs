@@ -236,6 +236,11 @@ impl NodeDirectory {
         self.run().join("kafka.json")
     }
 
+    /// Room on the disk that is kept for telling that it is full.
+    pub fn reserve(&self) -> Utf8PathBuf {
+        self.run().join("reserve")
+    }
+
     /// While this file is there, a person wants Kafka stopped (`msk-node stop`).
     pub fn stop_request(&self) -> Utf8PathBuf {
         self.run().join("stop")

@@ -24,7 +24,8 @@ pub(crate) fn open(path: &Utf8Path) -> io::Result<File> {
 }
 
 /// Sets a log aside as `<name>.1` when it has grown too large. The writer keeps its descriptor: it
-/// appends, so emptying the file under it is safe, and at most a few lines are lost in between.
+/// appends, so emptying the file under it is safe, and at most a few lines are lost in between. On a full
+/// disk, which it may have filled itself, it is emptied without a copy.
 ///
 /// # Errors
 /// What the system says.
@@ -38,16 +39,25 @@ pub(crate) fn bound(path: &Utf8Path) -> io::Result<()> {
         return Ok(());
     }
     let aside = Utf8PathBuf::from(format!("{path}.1"));
-    let _ = fs::remove_file(&aside);
+    let copied = copy_end(path, length, &aside);
+    if copied.is_err() {
+        let _ = fs::remove_file(&aside);
+    }
+    OpenOptions::new().write(true).open(path)?.set_len(0)?;
+    copied
+}
+
+fn copy_end(path: &Utf8Path, length: u64, aside: &Utf8Path) -> io::Result<()> {
+    let _ = fs::remove_file(aside);
     let mut copy = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&aside)?;
+        .open(aside)?;
     let mut log = File::open(path)?;
     log.seek(SeekFrom::Start(length - MAX_BYTES))?;
     io::copy(&mut log.take(MAX_BYTES), &mut copy)?;
-    OpenOptions::new().write(true).open(path)?.set_len(0)
+    Ok(())
 }
 
 /// How long a log is now; 0 if there is none.

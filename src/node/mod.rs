@@ -76,6 +76,9 @@ mod apply;
 /// Publishes the node's status.
 mod status;
 
+/// Room on the disk to tell that it is full.
+mod reserve;
+
 /// Problems for people.
 mod problem;
 

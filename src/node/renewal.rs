@@ -29,9 +29,11 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// A handshake on one machine or within a VPC.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
-/// The new value goes through the metadata log before the node takes it: some 100 ms.
-const LOOKS: u32 = 50;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// The new value goes through the metadata log before the node takes it: some 100 ms, and many seconds
+/// on a machine whose nodes all renew at the same moment.
+const LOOKS: u32 = 60;
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 
 /// Why Kafka could not be brought to load a new certificate.
 #[derive(Debug, thiserror::Error)]
@@ -113,8 +115,8 @@ async fn attempt(context: &Context) -> Result<Timestamp, Problem> {
     reload(context, &desired, node, &stale)
         .await
         .map_err(|cause| not_loaded(&stale, &with_causes(&cause)))?;
-    for _ in 0..LOOKS {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+    for look in 1..=LOOKS {
+        tokio::time::sleep(BETWEEN_LOOKS.min(FIRST_LOOK * look)).await;
         stale = stale_listeners(context, &desired, node).await?;
         if stale.is_empty() {
             tracing::info!("Kafka has loaded the new certificates");

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 /// The first wait after a death; doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// This many deaths within [`WINDOW`] are no accident any more: a person has to look.
 const TOO_MANY: usize = 5;
 /// The window of [`TOO_MANY`]. With waits of 1 to 16 s a Kafka that dies at start reaches it in a minute.

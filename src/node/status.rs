@@ -6,11 +6,12 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::process;
+use super::reserve::Reserve;
 use crate::clock::Timestamp;
 use crate::spec::ids::Generation;
 use crate::store::documents::keys::{self, PerNode};
-use crate::store::documents::{Incarnation, NodePhase, NodeStatus};
-use crate::store::{Durability, Key, KeyError};
+use crate::store::documents::{Incarnation, NodePhase, NodeStatus, ProblemCode};
+use crate::store::{DocumentError, Durability, Error, Key, KeyError, Version};
 
 /// How often a status is written when nothing changes. Fifteen seconds without one and nobody believes
 /// it any more; each write costs a small file.
@@ -24,6 +25,7 @@ pub(crate) struct StatusPublisher {
     generation: Option<Generation>,
     published: Option<NodeStatus>,
     published_at: Option<Instant>,
+    reserve: Reserve,
     /// The status as it is now.
     pub(crate) now: NodeStatus,
 }
@@ -37,6 +39,7 @@ impl StatusPublisher {
             generation: None,
             published: None,
             published_at: None,
+            reserve: Reserve::at(&context.directory.reserve()),
             now: NodeStatus {
                 node_id,
                 incarnation: Incarnation {
@@ -78,17 +81,28 @@ impl StatusPublisher {
         };
         let generation = self.next_generation(context).await;
         self.published_at = Some(Instant::now());
-        let written = context
-            .documents
-            .publish(&self.key, generation, &self.now, Durability::Volatile)
-            .await;
+        let mut written = self.write(context, generation).await;
+        if matches!(written, Err(DocumentError::Store(Error::NoSpace { .. }))) && self.reserve.give_up() {
+            written = self.write(context, generation).await;
+        }
         match written {
             Ok(_) => {
                 self.generation = Some(generation);
                 self.published = Some(self.now.clone());
+                let problem = self.now.problem.as_ref();
+                if problem.is_none_or(|problem| problem.code != ProblemCode::DiskFull) {
+                    self.reserve.keep();
+                }
             }
             Err(cause) => tracing::warn!(%cause, "the status cannot be written"),
         }
+    }
+
+    async fn write(&self, context: &Context, generation: Generation) -> Result<Version, DocumentError> {
+        let documents = &context.documents;
+        documents
+            .publish(&self.key, generation, &self.now, Durability::Volatile)
+            .await
     }
 
     /// When the next heartbeat is due.
