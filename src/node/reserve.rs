@@ -31,7 +31,7 @@ impl Reserve {
         if !self.is_there {
             let has_it = std::fs::metadata(&self.path).is_ok_and(|about| about.len() == BYTES as u64);
             // Not only zeros: some file systems would keep nothing for them.
-            self.is_there = has_it || write_private(&self.path, &[0x5a; BYTES]).is_ok();
+            self.is_there = has_it || write_private(&self.path, &vec![0x5a; BYTES]).is_ok();
         }
     }
 

@@ -105,7 +105,8 @@ impl Supervisor<'_> {
 
 /// Whether Kafka's last words name a reason that people can mend.
 fn cause_of_death(lines: &str) -> ProblemCode {
-    if lines.contains("No space left on device") {
+    // A page of a mapped index that cannot be had is a fault and no error (`InternalError`, HotSpot).
+    if lines.contains("No space left on device") || lines.contains("unsafe memory access operation") {
         ProblemCode::DiskFull
     } else if lines.contains("Address already in use") {
         ProblemCode::PortTaken

@@ -34,6 +34,8 @@ pub(crate) struct Options {
     pub(crate) encryption: EncryptionSpec,
     pub(crate) authentication: AuthenticationSpec,
     pub(crate) dedicated_controllers: bool,
+    /// Where the cluster's directory is made; by default with other temporary files.
+    pub(crate) below: Option<PathBuf>,
 }
 
 impl Options {
@@ -49,6 +51,7 @@ impl Options {
                 unauthenticated: false,
             },
             dedicated_controllers: false,
+            below: None,
         }
     }
 }
@@ -63,7 +66,11 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) async fn create(options: &Options) -> Self {
-        let keep = tempfile::Builder::new().prefix("msk node ü ").tempdir().unwrap();
+        let below = options.below.clone().unwrap_or_else(std::env::temp_dir);
+        let keep = tempfile::Builder::new()
+            .prefix("msk node ü ")
+            .tempdir_in(below)
+            .unwrap();
         let root = Utf8PathBuf::from_path_buf(keep.path().to_owned()).unwrap();
         let data = DataDirectory::new(root.join("data"));
         home::make_private_directory(data.path()).unwrap();
@@ -174,8 +181,8 @@ impl Cluster {
         Utf8PathBuf::from_path_buf(self.keep.path().to_owned()).unwrap()
     }
 
-    /// `msk-node start` or `stop` for the whole data directory.
-    pub(crate) fn command(&self, command: &str) {
+    /// `msk-node start`, `stop` or `status` for the whole data directory; what it printed.
+    pub(crate) fn command(&self, command: &str) -> String {
         let output = Command::new(program())
             .args([command, "--data-directory"])
             .arg(self.root().join("data"))
@@ -183,6 +190,7 @@ impl Cluster {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {said}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     pub(crate) async fn status(&self, node: u32) -> Option<NodeStatus> {

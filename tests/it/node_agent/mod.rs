@@ -3,8 +3,9 @@
 
 mod access;
 pub(crate) mod cluster;
-mod spread;
+mod disk;
 mod rest;
+mod spread;
 mod stops;
 
 use std::time::Duration;
