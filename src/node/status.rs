@@ -18,6 +18,8 @@ use crate::store::{DocumentError, Durability, Error, Key, KeyError, Version};
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(5);
 /// The same for documents.
 pub(crate) const HEARTBEAT_SECONDS: u32 = 5;
+/// How soon a status that could not be written is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The status as it is, and what of it the store has.
 pub(crate) struct StatusPublisher {
@@ -25,6 +27,8 @@ pub(crate) struct StatusPublisher {
     generation: Option<Generation>,
     published: Option<NodeStatus>,
     published_at: Option<Instant>,
+    /// When it was last tried in vain.
+    failed_at: Option<Instant>,
     reserve: Reserve,
     /// The status as it is now.
     pub(crate) now: NodeStatus,
@@ -39,6 +43,7 @@ impl StatusPublisher {
             generation: None,
             published: None,
             published_at: None,
+            failed_at: None,
             reserve: Reserve::at(&context.directory.reserve()),
             now: NodeStatus {
                 node_id,
@@ -72,6 +77,9 @@ impl StatusPublisher {
         if !is_due && self.published.as_ref().is_some_and(|before| *before == self.now) {
             return;
         }
+        if self.failed_at.is_some_and(|at| at.elapsed() < AGAIN) {
+            return;
+        }
         self.now.written_at = match context.documents.store().now().await {
             Ok(now) => now,
             Err(cause) => {
@@ -87,6 +95,7 @@ impl StatusPublisher {
         }
         match written {
             Ok(_) => {
+                self.failed_at = None;
                 self.generation = Some(generation);
                 self.published = Some(self.now.clone());
                 let problem = self.now.problem.as_ref();
@@ -94,7 +103,13 @@ impl StatusPublisher {
                     self.reserve.keep();
                 }
             }
-            Err(cause) => tracing::warn!(%cause, "the status cannot be written"),
+            Err(cause) => {
+                // Said once: the log may lie on the very disk that is full.
+                if self.failed_at.is_none() {
+                    tracing::warn!(%cause, "the status cannot be written");
+                }
+                self.failed_at = Some(Instant::now());
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::node::context::KafkaState;
 use crate::node::kafka;
 use crate::node::problem::problem;
-use crate::node::restarts::{LONGEST_WAIT, Verdict};
+use crate::node::restarts::Verdict;
 use crate::store::documents::{NodePhase, ProblemCode};
 
 /// How many of Kafka's last lines go into a problem.
@@ -74,15 +74,13 @@ impl Supervisor<'_> {
         if was_asked {
             return;
         }
-        let verdict = self.restarts.after_death(Timestamp::now(), jitter());
-        self.status.now.unexpected_exits = self.restarts.total();
         let cause = cause_of_death(&lines);
-        let (code, retry) = match verdict {
+        let now = Timestamp::now();
+        let (code, retry) = match self.restarts.after_death(now, jitter(), cause) {
             Verdict::StartAfter(wait) => (cause, Some(wait)),
-            // Whoever makes room need not tell the agent.
-            Verdict::Hold if cause == ProblemCode::DiskFull => (cause, Some(LONGEST_WAIT)),
             Verdict::Hold => (ProblemCode::CrashLoop, None),
         };
+        self.status.now.unexpected_exits = self.restarts.total();
         let text = format!("Kafka ended by itself ({how}); its last words:\n{lines}");
         self.fail(problem(code, text), retry);
     }
