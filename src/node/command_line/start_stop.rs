@@ -34,6 +34,9 @@ fn nodes(which: &Which) -> Result<Vec<(NodeHome, NodeDirectory)>, Failure> {
     if let (Some(name), true) = (&which.cluster, found.is_empty()) {
         return Err(format!("no cluster `{name}` has nodes in `{}`", data.path()).into());
     }
+    if found.is_empty() {
+        say(&format!("no nodes in `{}`", data.path()));
+    }
     Ok(found)
 }
 
