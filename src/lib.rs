@@ -6,6 +6,9 @@
 /// The clock of the machine, behind one door, so that the pure core can be tested without it.
 pub mod clock;
 
+/// This process and others of the machine: identity, life, command line, end.
+pub mod process;
+
 /// Values that must never be shown: no `Debug`, no `Display`, cleared on drop.
 pub mod secret;
 

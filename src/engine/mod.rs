@@ -16,9 +16,6 @@ use crate::store::documents::{ClusterDesired, ClusterIdentity, NodeStatus};
 /// Numbers every effect on the world, so that a test can cut a run before or after each of them.
 pub mod effects;
 
-/// This process and others of the machine: identity, life, command line, end.
-pub mod process;
-
 /// The record of what an operation does, kept in the store.
 pub mod journal;
 

@@ -14,10 +14,11 @@ use super::home::{NodeDirectory, write_private};
 use super::launch;
 use super::log_file;
 use super::problem::{code_of, problem, with_causes};
-use super::process::{self, KafkaRecord, Watched};
+use super::process::{KafkaRecord, Watched, find_kafka};
 use crate::clock::Timestamp;
 use crate::kafka::server_properties::render;
 use crate::planner::server_properties::server_properties;
+use crate::process;
 use crate::spec::ids::Generation;
 use crate::store::documents::{Problem, ProblemCode, ProcessIdentity};
 
@@ -48,7 +49,7 @@ pub(crate) fn properties_path(directory: &NodeDirectory) -> Utf8PathBuf {
 
 /// The Kafka of this node that runs already, if one does.
 pub(crate) fn adopt(context: &Context) -> Option<Kafka> {
-    let identity = process::find_kafka(&context.directory, &properties_path(&context.directory))?;
+    let identity = find_kafka(&context.directory, &properties_path(&context.directory))?;
     let recorded = KafkaRecord::read(&context.directory).filter(|record| record.process == identity);
     let process = Watched::open(identity).ok()?;
     // Without a record the certificate of today is the best guess.
@@ -115,7 +116,7 @@ pub(crate) fn start(context: &Context, desired: &Desired) -> Result<Kafka, Probl
     let ended_at_once = || problem(ProblemCode::Java, "Java ended as soon as it was started");
     let identity = process::identify(child.id()).ok_or_else(ended_at_once)?;
     let record = KafkaRecord {
-        boot_id: process::boot_id(),
+        boot_id: process::boot_id().to_owned(),
         process: identity.clone(),
         generation: desired.generation,
         dials_until,

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::home::NodeDirectory;
-use super::process;
+use crate::process;
 use crate::store::documents::ProcessIdentity;
 
 /// The lock of a killed agent is free only when the last of its threads is gone, a little after the
@@ -84,7 +84,7 @@ impl AgentLock {
             std::thread::sleep(DYING_PAUSE);
         }
         let record = Record {
-            boot_id: process::boot_id(),
+            boot_id: process::boot_id().to_owned(),
             process: process::own(),
         };
         let text = serde_json::to_vec(&record).map_err(|cause| access(io::Error::other(cause)))?;
@@ -114,7 +114,7 @@ fn read_identity(file: &mut File) -> Option<ProcessIdentity> {
     let mut text = Vec::new();
     file.take(4096).read_to_end(&mut text).ok()?;
     let record: Record = serde_json::from_slice(&text).ok()?;
-    (record.boot_id == process::boot_id() && process::is_alive(&record.process)).then_some(record.process)
+    (record.boot_id == process::boot_id() && process::lives(&record.process)).then_some(record.process)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
-//! Processes of this machine, told apart by process id *and* start time.
+//! Kafka's process: how it is found again, watched and signaled.
 //!
-//! A process id is used again sooner or later, so nothing here signals or believes in a bare id: the
-//! start time of `/proc/<pid>/stat` has to agree, and Kafka's command line has to name this node's own
-//! `server.properties`. Signals go through a pidfd, which cannot hit a later process.
+//! Its command line has to name this node's own `server.properties`, and its start time has to be the
+//! recorded one. Signals go through a pidfd, which cannot hit a later process.
 
 use std::fs;
 use std::io;
@@ -16,11 +15,9 @@ use tokio::io::unix::AsyncFd;
 
 use super::home::{NodeDirectory, write_private};
 use crate::clock::Timestamp;
+use crate::process::{boot_id, command_line, list_own, lives};
 use crate::spec::ids::Generation;
 use crate::store::documents::ProcessIdentity;
-
-/// The longest file below `/proc` that is read; command lines of Kafka have some 10 KB.
-const MAX_PROC_BYTES: usize = 1024 * 1024;
 
 /// Kafka's process as the agent started it, kept in `run/kafka.json` so that another agent can adopt it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,93 +50,41 @@ impl KafkaRecord {
     }
 }
 
-/// The boot id of the machine; empty where the system has none.
-pub fn boot_id() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
-}
-
-/// The identity of the living process with this id; `None` if there is none or it is a zombie.
-pub fn identify(process_id: u32) -> Option<ProcessIdentity> {
-    let stat = fs::read_to_string(format!("/proc/{process_id}/stat")).ok()?;
-    let (state, process_start) = parse_stat(&stat)?;
-    (!matches!(state, 'Z' | 'X' | 'x')).then_some(ProcessIdentity {
-        process_id,
-        process_start,
-    })
-}
-
-/// The identity of this process.
-pub fn own() -> ProcessIdentity {
-    let process_id = std::process::id();
-    identify(process_id).unwrap_or(ProcessIdentity {
-        process_id,
-        process_start: 0,
-    })
-}
-
-/// Whether exactly this process lives.
-pub fn is_alive(process: &ProcessIdentity) -> bool {
-    identify(process.process_id).as_ref() == Some(process)
-}
-
-/// State and start time (fields 3 and 22). The second field, the program's name, may hold anything, so
-/// counting begins after its last parenthesis.
-fn parse_stat(stat: &str) -> Option<(char, u64)> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    let start = fields.nth(18)?.parse().ok()?;
-    Some((state, start))
-}
-
-/// The arguments of a process; empty if it is gone or belongs to another user.
-pub fn command_line(process_id: u32) -> Vec<Vec<u8>> {
-    let mut bytes = fs::read(format!("/proc/{process_id}/cmdline")).unwrap_or_default();
-    bytes.truncate(MAX_PROC_BYTES);
-    bytes
-        .split(|byte| *byte == 0)
-        .filter(|argument| !argument.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect()
-}
-
-/// Whether the process is a JVM that was started with this `server.properties`.
-fn runs_with(process_id: u32, properties: &Utf8Path) -> bool {
-    let arguments = command_line(process_id);
-    arguments.len() > 1
-        && arguments
-            .iter()
-            .skip(1)
-            .any(|argument| argument == properties.as_str().as_bytes())
-}
-
 /// Kafka's living process of a node: the recorded one if it is still the same, else one that is looked
 /// for among all processes (an agent may have died between the start and the record).
 pub fn find_kafka(directory: &NodeDirectory, properties: &Utf8Path) -> Option<ProcessIdentity> {
     let recorded = KafkaRecord::read(directory)
         .filter(|record| record.boot_id == boot_id())
         .map(|record| record.process)
-        .filter(|process| is_alive(process) && runs_with(process.process_id, properties));
+        .filter(|process| {
+            let arguments = command_line(process.process_id).unwrap_or_default();
+            runs_with(&arguments, properties) && lives(process)
+        });
     recorded.or_else(|| search(properties))
 }
 
 fn search(properties: &Utf8Path) -> Option<ProcessIdentity> {
     let own = std::process::id();
-    fs::read_dir("/proc")
-        .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|process_id| *process_id != own && is_java(*process_id))
-        .filter(|process_id| runs_with(*process_id, properties))
-        .find_map(identify)
+    let mut processes = list_own().ok()?.into_iter();
+    let found = processes.find(|process| {
+        process.identity.process_id != own
+            && is_java(&process.arguments)
+            && runs_with(&process.arguments, properties)
+    });
+    found.map(|process| process.identity)
 }
 
-fn is_java(process_id: u32) -> bool {
-    // The first argument is the program as it was started; an editor that has our file open is no JVM.
-    let arguments = command_line(process_id);
-    let program = arguments
-        .first()
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+/// Whether a command line names this `server.properties`.
+fn runs_with(arguments: &[Vec<u8>], properties: &Utf8Path) -> bool {
+    arguments
+        .iter()
+        .skip(1)
+        .any(|argument| argument == properties.as_str().as_bytes())
+}
+
+/// The first argument is the program as it was started; an editor that has our file open is no JVM.
+fn is_java(arguments: &[Vec<u8>]) -> bool {
+    let program = arguments.first().map(|bytes| String::from_utf8_lossy(bytes));
     program.is_some_and(|program| {
         let name = program.rsplit('/').next().unwrap_or_default();
         name.contains("java") || name.contains("kafka")
@@ -165,7 +110,7 @@ impl Watched {
             .ok_or(io::ErrorKind::NotFound)?;
         let descriptor = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
         // Checked after the descriptor is open: from here on the id cannot change its owner unseen.
-        if !is_alive(&identity) {
+        if !lives(&identity) {
             return Err(io::ErrorKind::NotFound.into());
         }
         #[expect(
@@ -191,7 +136,7 @@ impl Watched {
 
     /// Whether the process still lives.
     pub fn is_alive(&self) -> bool {
-        is_alive(&self.identity)
+        lives(&self.identity)
     }
 
     /// Asks the process to end (SIGTERM). A process that has ended already is no error.
@@ -226,25 +171,7 @@ mod tests {
     use camino::Utf8PathBuf;
 
     use super::*;
-
-    #[test]
-    fn the_start_time_is_found_behind_any_program_name() {
-        let tail = "S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20";
-        assert_eq!(parse_stat(&format!("7 (a b) c) {tail}")), Some(('S', 4711)));
-        assert_eq!(parse_stat("7 (cut"), None);
-        assert_eq!(parse_stat(""), None);
-    }
-
-    #[test]
-    fn this_process_lives_and_a_later_one_with_its_id_is_another() {
-        let own = own();
-        assert!(is_alive(&own));
-        let later = ProcessIdentity {
-            process_start: own.process_start + 1,
-            ..own
-        };
-        assert!(!is_alive(&later));
-    }
+    use crate::process::identify;
 
     #[tokio::test]
     async fn the_end_of_a_killed_process_is_seen_even_before_it_is_reaped() {

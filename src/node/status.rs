@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::process;
 use super::reserve::Reserve;
 use crate::clock::Timestamp;
+use crate::process;
 use crate::spec::ids::Generation;
 use crate::store::documents::keys::{self, PerNode};
 use crate::store::documents::{Incarnation, NodePhase, NodeStatus, ProblemCode};
@@ -48,7 +48,7 @@ impl StatusPublisher {
             now: NodeStatus {
                 node_id,
                 incarnation: Incarnation {
-                    boot_id: process::boot_id(),
+                    boot_id: process::boot_id().to_owned(),
                     instance_id: String::new(),
                     agent: process::own(),
                     kafka: None,

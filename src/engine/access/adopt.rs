@@ -7,7 +7,7 @@ use super::writer::Edit;
 use super::{Access, ObjectPlace};
 use crate::clock::Timestamp;
 use crate::engine::Engine;
-use crate::engine::process::own_holder;
+use crate::process::own_holder;
 use crate::spec::ids::{ClaimId, Generation};
 use crate::store::documents::{Caller, Holder, ObjectClaim, Phase};
 

@@ -14,8 +14,8 @@ use super::{
 use crate::clock::Timestamp;
 use crate::engine::Engine;
 use crate::engine::cluster::claim::after_presenting;
-use crate::engine::process::own_holder;
 use crate::planner::access::codes;
+use crate::process::own_holder;
 use crate::spec::ids::{ClaimId, Generation};
 use crate::store::documents::{ClusterRecord, ObjectClaim, Phase};
 use crate::store::identity::random_id;

@@ -10,8 +10,8 @@ use super::kind::Kind;
 use super::writer::Edit;
 use crate::engine::cluster::claim::{CreateDecision, Standing, decide_create, describe_object};
 use crate::engine::cluster::{Walk, terraform_label};
-use crate::engine::process::holder_lives;
 use crate::planner::access::codes;
+use crate::process::holder_lives;
 use crate::spec::ids::Generation;
 use crate::store::documents::Phase;
 

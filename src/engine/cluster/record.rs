@@ -10,7 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use super::error::StepError;
 use crate::clock::Timestamp;
 use crate::engine::effects::effect;
-use crate::engine::process;
+use crate::process;
 use crate::spec::ids::ClaimId;
 use crate::store::documents::{ClusterRecord, keys};
 use crate::store::{Deleted, Documents, Key, Put, Store, Versioned};

@@ -8,7 +8,7 @@ use super::error::{ClusterError, StepError};
 use super::record::{RecordKeeper, hold};
 use super::{Clusters, Outcome, UpdateRequest};
 use crate::engine::Engine;
-use crate::engine::process::holder_lives;
+use crate::process::holder_lives;
 use crate::store::Versioned;
 use crate::store::documents::{ClusterRecord, Holder};
 

@@ -8,10 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::processes::{self, ProcessError, Role, running_on};
 use super::{LocalEngine, LocalError, agent, ports};
-use crate::engine::process::{self, Process};
 use crate::engine::{ClusterPlace, NodePlace};
 use crate::node::home::{HOME_FORMAT, NodeDirectory, NodeHome};
 use crate::observed::Seen;
+use crate::process::{self, Process};
 use crate::spec::ids::{ClusterName, ClusterUid, NodeId};
 use crate::store::Store;
 use crate::store::documents::ClusterDesired;

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{LocalEngine, LocalError, bind_address, directory};
-use crate::engine::process::{boot_id, lives};
 use crate::engine::run::Progress;
 use crate::engine::{BoxError, ClusterPlace, Engine, NodePlace};
 use crate::kafka::distribution;
 use crate::kafka::versions::KafkaVersion;
 use crate::planner::step::{Action, Step};
+use crate::process::{boot_id, lives};
 use crate::spec::cluster::ClusterSpec;
 use crate::spec::ids::NodeId;
 use crate::store::Store;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use rustix::process::Signal;
 
-use crate::engine::process::{self, Process};
+use crate::process::{self, Process};
 use crate::store::documents::ProcessIdentity;
 
 /// After SIGKILL a process is gone as soon as the kernel has run it once more.
@@ -124,7 +124,7 @@ mod tests {
     use camino::Utf8PathBuf;
 
     use super::{Role, end_all, role_of, running_on};
-    use crate::engine::process::{Process, list_own};
+    use crate::process::{Process, list_own};
     use crate::store::documents::ProcessIdentity;
 
     fn process(arguments: &[&str]) -> Process {
@@ -182,7 +182,7 @@ mod tests {
             .iter()
             .filter(|p| p.arguments == [b"sleep".to_vec(), b"63".to_vec()])
         {
-            crate::engine::process::signal(&stray.identity, rustix::process::Signal::KILL).unwrap();
+            crate::process::signal(&stray.identity, rustix::process::Signal::KILL).unwrap();
         }
     }
 }

@@ -4,13 +4,15 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 
 use super::run::detach_if_needed;
 use super::{Failure, Which, say};
 use crate::node::home::{NodeDirectory, NodeHome};
 use crate::node::kafka::properties_path;
-use crate::node::{lock, process};
+use crate::node::lock;
+use crate::node::process::find_kafka;
+use crate::process;
 use crate::store::documents::ProcessIdentity;
 
 /// A controlled shutdown takes seconds; one that finds no quorum any more is cut after a minute by the
@@ -68,7 +70,7 @@ pub(super) fn stop(which: &Which) -> Result<(), Failure> {
     let begun = Instant::now();
     while !waiting.is_empty() {
         waiting.retain(|(name, process)| {
-            let is_alive = process::is_alive(process);
+            let is_alive = process::lives(process);
             if !is_alive {
                 say(&format!("{name}: stopped"));
             }
@@ -92,21 +94,13 @@ fn ask_to_stop(directory: &NodeDirectory) -> Result<Option<ProcessIdentity>, Fai
     if let Some(agent) = lock::running_agent(directory) {
         fs::write(directory.stop_request(), b"")?;
         // Wakes it; without that it would see the request within two seconds.
-        signal(&agent, Signal::HUP)?;
+        process::signal(&agent, Signal::HUP)?;
         return Ok(Some(agent));
     }
     // Without an agent Kafka is asked directly.
-    let kafka = process::find_kafka(directory, &properties_path(directory));
+    let kafka = find_kafka(directory, &properties_path(directory));
     if let Some(kafka) = &kafka {
-        signal(kafka, Signal::TERM)?;
+        process::signal(kafka, Signal::TERM)?;
     }
     Ok(kafka)
-}
-
-fn signal(identity: &ProcessIdentity, signal: Signal) -> Result<(), Failure> {
-    let pid = i32::try_from(identity.process_id).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid.filter(|_| process::is_alive(identity)) {
-        rustix::process::kill_process(pid, signal).map_err(std::io::Error::from)?;
-    }
-    Ok(())
 }

@@ -6,7 +6,8 @@ use super::{Failure, Status, say};
 use crate::clock::Timestamp;
 use crate::node::home::{NodeDirectory, NodeHome};
 use crate::node::kafka::properties_path;
-use crate::node::{lock, observer, phase, process};
+use crate::node::process::find_kafka;
+use crate::node::{lock, observer, phase};
 use crate::store::documents::keys::{self, PerNode, Single};
 use crate::store::documents::{ClusterDesired, NodeStatus};
 use crate::store::{Documents, Home, Store};
@@ -51,7 +52,7 @@ pub(super) fn run(arguments: &Status) -> Result<(), Failure> {
 /// people look here just then.
 async fn line(home: &NodeHome, directory: &NodeDirectory) -> Line {
     let agent = lock::running_agent(directory);
-    let kafka = process::find_kafka(directory, &properties_path(directory));
+    let kafka = find_kafka(directory, &properties_path(directory));
     let mut line = Line {
         cluster: home.cluster_name.to_string(),
         node: home.node_id.0,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Entity;
 use crate::clock::Timestamp;
-use crate::engine::process::{boot_id, own_holder};
+use crate::process::{boot_id, own_holder};
 use crate::resource::ProviderData;
 use crate::resource::provider::{LocalSettings, Settings};
 use crate::resource::walk::{KnownCluster, Walk};

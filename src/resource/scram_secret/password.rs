@@ -2,7 +2,7 @@
 
 use super::{ScramSecret, secret_path};
 use crate::engine::access::{AccessError, ObjectPlace, ObjectReading, Users, secrets};
-use crate::engine::process::holder_lives;
+use crate::process::holder_lives;
 use crate::resource::ProviderData;
 use crate::resource::access::{Entity as _, LocalAccess};
 use crate::resource::private::ObjectPrivate;

@@ -12,7 +12,8 @@ use msk::kafka::client::{Admin, ClientConfig, IdentityPem, Tls};
 use msk::kafka::format::draw_uuid;
 use msk::kafka::versions::KafkaVersion;
 use msk::node::home::{self, DataDirectory, HOME_FORMAT, NodeDirectory, NodeHome};
-use msk::node::{lock, process};
+use msk::node::lock;
+use msk::node::process::find_kafka;
 use msk::pki::{Authority, Role, files};
 use msk::planner::document::{first_document, removal_document};
 use msk::secret::Secret;
@@ -276,7 +277,7 @@ impl Cluster {
         let pid = rustix::process::Pid::from_raw(i32::try_from(process_id).unwrap()).unwrap();
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         let begun = Instant::now();
-        while process::identify(process_id).is_some() && begun.elapsed() < Duration::from_secs(10) {
+        while msk::process::identify(process_id).is_some() && begun.elapsed() < Duration::from_secs(10) {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -297,7 +298,7 @@ impl Drop for Cluster {
 
 /// The agent's and Kafka's processes of a node.
 fn processes(node: &NodeDirectory) -> Vec<u32> {
-    let kafka = process::find_kafka(node, &node.configuration().join("server.properties"));
+    let kafka = find_kafka(node, &node.configuration().join("server.properties"));
     lock::running_agent(node)
         .into_iter()
         .chain(kafka)

@@ -78,6 +78,24 @@ pub fn lives(identity: &ProcessIdentity) -> bool {
     }
 }
 
+/// The living process with this id; `None` if there is none, it has ended or cannot be looked at.
+pub fn identify(process_id: u32) -> Option<ProcessIdentity> {
+    let process_start = start_time(process_id).ok()??;
+    Some(ProcessIdentity {
+        process_id,
+        process_start,
+    })
+}
+
+/// This process.
+pub fn own() -> ProcessIdentity {
+    let process_id = std::process::id();
+    identify(process_id).unwrap_or(ProcessIdentity {
+        process_id,
+        process_start: 0,
+    })
+}
+
 /// The start time of a process in clock ticks since boot; `None` if there is none or it has ended and
 /// only waits for its parent to take notice.
 fn start_time(process_id: u32) -> io::Result<Option<u64>> {
@@ -126,22 +144,25 @@ pub fn list_own() -> io::Result<Vec<Process>> {
     Ok(found)
 }
 
+/// A process with its arguments; `None` if there is none or it cannot be looked at.
 fn read(process_id: u32, user_id: u32) -> Option<Process> {
-    let process_start = start_time(process_id).ok()??;
-    let command_line = read_bounded(&format!("/proc/{process_id}/cmdline")).ok()?;
-    let arguments = command_line
-        .split(|byte| *byte == 0)
-        .filter(|argument| !argument.is_empty())
-        .map(<[u8]>::to_vec)
-        .collect();
     Some(Process {
-        identity: ProcessIdentity {
-            process_id,
-            process_start,
-        },
+        identity: identify(process_id)?,
         user_id,
-        arguments,
+        arguments: command_line(process_id)?,
     })
+}
+
+/// The arguments of a process, the program first; `None` if it is gone or cannot be looked at.
+pub fn command_line(process_id: u32) -> Option<Vec<Vec<u8>>> {
+    let bytes = read_bounded(&format!("/proc/{process_id}/cmdline")).ok()?;
+    let arguments = bytes.split(|byte| *byte == 0);
+    Some(
+        arguments
+            .filter(|argument| !argument.is_empty())
+            .map(<[u8]>::to_vec)
+            .collect(),
+    )
 }
 
 impl Process {
