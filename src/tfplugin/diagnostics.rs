@@ -94,6 +94,17 @@ impl Diagnostics {
             .any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
+    /// The same findings, none of them an error.
+    #[must_use]
+    pub fn into_warnings(self) -> Self {
+        let mut all = Self::new();
+        for mut diagnostic in self.0 {
+            diagnostic.severity = Severity::Warning;
+            all.add(diagnostic);
+        }
+        all
+    }
+
     /// True if there are no findings.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -6,6 +6,7 @@
 mod connection;
 mod go_plugin;
 mod handshake;
+mod host_command;
 mod log;
 mod socket;
 mod tls;
@@ -122,7 +123,8 @@ fn run<P: Provider>(provider: P, mode: &Mode) -> Result<(), Error> {
 async fn live<P: Provider>(provider: P, mode: &Mode) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
-    let server = Arc::new(Server::new(provider));
+    let is_destroy = matches!(mode, Mode::Plugin(_)) && host_command::is_destroy();
+    let server = Arc::new(Server::new(provider).before_a_destroy(is_destroy));
     let shutdown = Arc::new(Notify::new());
     let connections = Calls::default();
 

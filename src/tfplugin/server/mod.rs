@@ -36,6 +36,8 @@ pub(crate) struct Server<P: Provider> {
     data_sources: Vec<Source<P::Data>>,
     configured: RwLock<Configured<P::Data>>,
     calls: Calls,
+    /// The host plans what is configured only to destroy it then.
+    is_before_a_destroy: bool,
 }
 
 struct Configured<D> {
@@ -190,7 +192,14 @@ impl<P: Provider> Server<P> {
                 cancelled: CancellationToken::new(),
             }),
             calls: Calls::default(),
+            is_before_a_destroy: false,
         }
+    }
+
+    /// Plans of what is configured are thrown away: what they refuse must not keep the host from its destroy.
+    pub(crate) const fn before_a_destroy(mut self, is_so: bool) -> Self {
+        self.is_before_a_destroy = is_so;
+        self
     }
 
     /// Counts the calls that run.

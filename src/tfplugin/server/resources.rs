@@ -138,8 +138,16 @@ impl<P: Provider> Server<P> {
             prior,
             private,
         };
+        let is_thrown_away = self.is_before_a_destroy && question.action() != Action::Destroy;
+        let proposed = is_thrown_away.then(|| plan.planned.clone());
         managed.resource.plan(&context, &question, &mut plan).await;
         let mut found = std::mem::take(&mut plan.diagnostics);
+        if let Some(proposed) = proposed
+            && found.has_errors()
+        {
+            plan.planned = proposed;
+            found = found.into_warnings();
+        }
         if question.action() == Action::Destroy && plan.planned.is_some() {
             let detail = format!(
                 "{} planned to keep what is to be destroyed. {REPORT}",

@@ -6,8 +6,9 @@
 //! and only Kafka's own process is not. `MSK_TEST_PYTHON` names a Python with `confluent_kafka` for the
 //! tests that write records.
 
-mod world;
+pub(crate) mod world;
 
+mod configurations;
 mod host;
 mod hostile;
 mod lives;

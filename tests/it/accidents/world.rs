@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use crate::support::terraform::{Outcome, Terraform};
 
 /// Generous: the machine may be doing other things.
-pub(super) const SOON: Duration = Duration::from_mins(2);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 /// What runs as Kafka.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kafka {
+pub(crate) enum Kafka {
     /// Apache Kafka.
     Real,
     /// A Python program that opens the ports and speaks enough.
@@ -24,7 +24,7 @@ pub(super) enum Kafka {
 
 /// What a process of a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// `msk-node`.
     Agent,
     /// Kafka or its stand-in.
@@ -33,7 +33,7 @@ pub(super) enum Role {
 
 /// On which side of an effect a run is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     /// Right before.
     Before,
     /// Right after.
@@ -42,33 +42,33 @@ pub(super) enum Side {
 
 /// Where terraform and plugin are killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cut {
+pub(crate) struct Cut {
     /// The number of the effect, from 1.
-    pub(super) number: usize,
+    pub(crate) number: usize,
     /// The side of it.
-    pub(super) side: Side,
+    pub(crate) side: Side,
 }
 
 impl Cut {
     /// Both sides of each of `count` effects.
-    pub(super) fn all(count: usize) -> Vec<Self> {
+    pub(crate) fn all(count: usize) -> Vec<Self> {
         let both = |number| [Side::Before, Side::After].map(|side| Self { number, side });
         (1..=count).flat_map(both).collect()
     }
 }
 
 /// A working directory with one cluster of one broker, `msk_cluster.c`.
-pub(super) struct World {
+pub(crate) struct World {
     /// The commands.
-    pub(super) terraform: Terraform,
+    pub(crate) terraform: Terraform,
     /// Where the node listens.
-    pub(super) address: Ipv4Addr,
+    pub(crate) address: Ipv4Addr,
     /// Where blocks of ports begin.
-    pub(super) base_port: u16,
+    pub(crate) base_port: u16,
 }
 
 /// The cluster of most tests.
-pub(super) const CLUSTER: &str = r#"
+pub(crate) const CLUSTER: &str = r#"
 resource "msk_cluster" "c" {
   name                = "c"
   kafka_version       = "4.3.1"
@@ -79,12 +79,12 @@ resource "msk_cluster" "c" {
 
 impl World {
     /// A cluster of one broker, not applied yet.
-    pub(super) fn new(kafka: Kafka) -> Self {
+    pub(crate) fn new(kafka: Kafka) -> Self {
         Self::with(kafka, CLUSTER)
     }
 
     /// Any configuration, not applied yet.
-    pub(super) fn with(kafka: Kafka, configuration: &str) -> Self {
+    pub(crate) fn with(kafka: Kafka, configuration: &str) -> Self {
         let terraform = Terraform::bare();
         let address = own_address();
         let mut world = Self {
@@ -103,7 +103,7 @@ impl World {
     }
 
     /// Writes the provider block with these lines in `local`.
-    pub(super) fn write_provider(&self, lines: &str) {
+    pub(crate) fn write_provider(&self, lines: &str) {
         let Self {
             address, base_port, ..
         } = self;
@@ -133,13 +133,13 @@ impl World {
 
     /// `terraform apply` that must succeed.
     #[track_caller]
-    pub(super) fn apply(&self) -> Outcome {
+    pub(crate) fn apply(&self) -> Outcome {
         self.terraform.apply(&[]).must_succeed()
     }
 
     /// `terraform apply` or `destroy`, both it and the plugin killed at an effect.
     #[track_caller]
-    pub(super) fn cut(&mut self, destroy: bool, cut: Cut) {
+    pub(crate) fn cut(&mut self, destroy: bool, cut: Cut) {
         let side = match cut.side {
             Side::Before => "before",
             Side::After => "after",
@@ -161,7 +161,7 @@ impl World {
     }
 
     /// The names of the effects of a command.
-    pub(super) fn effects_of<T>(&mut self, command: impl FnOnce(&Terraform) -> T) -> (T, Vec<String>) {
+    pub(crate) fn effects_of<T>(&mut self, command: impl FnOnce(&Terraform) -> T) -> (T, Vec<String>) {
         let file = self.terraform.path("effects");
         let _ = fs::remove_file(&file);
         self.terraform.set("MSK_TEST_EFFECTS_FILE", &file);
@@ -173,7 +173,7 @@ impl World {
     }
 
     /// The processes of the nodes.
-    pub(super) fn processes(&self, role: Role) -> Vec<u32> {
+    pub(crate) fn processes(&self, role: Role) -> Vec<u32> {
         let clusters = self.terraform.data().join("clusters");
         let clusters = clusters.canonicalize().unwrap_or(clusters);
         let needle = clusters.to_str().unwrap().to_owned();
@@ -187,14 +187,14 @@ impl World {
 
     /// The one process of a role.
     #[track_caller]
-    pub(super) fn process(&self, role: Role) -> u32 {
+    pub(crate) fn process(&self, role: Role) -> u32 {
         let found = self.processes(role);
         assert_eq!(found.len(), 1, "{role:?}: {:?}", self.terraform.processes());
         found[0]
     }
 
     /// Kills every agent first, so that none starts its Kafka again, then every Kafka.
-    pub(super) fn kill_all(&self) {
+    pub(crate) fn kill_all(&self) {
         for role in [Role::Agent, Role::Kafka] {
             for id in self.processes(role) {
                 kill(id);
@@ -206,13 +206,13 @@ impl World {
     }
 
     /// The directories of clusters.
-    pub(super) fn clusters(&self) -> Vec<PathBuf> {
+    pub(crate) fn clusters(&self) -> Vec<PathBuf> {
         children(&self.terraform.data().join("clusters"))
     }
 
     /// The directory of node 1 of the only cluster.
     #[track_caller]
-    pub(super) fn node(&self) -> PathBuf {
+    pub(crate) fn node(&self) -> PathBuf {
         let clusters = self.clusters();
         assert_eq!(clusters.len(), 1, "{clusters:?}");
         clusters[0].join("nodes/1")
@@ -221,7 +221,7 @@ impl World {
     /// `terraform apply` until the cluster is ACTIVE: where a node comes up by itself, an apply that sees it
     /// half-way has nothing to do and shows what it saw.
     #[track_caller]
-    pub(super) fn apply_until_active(&self) {
+    pub(crate) fn apply_until_active(&self) {
         wait_until("the cluster is ACTIVE", || {
             self.apply();
             self.terraform.state("msk_cluster.c")["state"] == "ACTIVE"
@@ -230,7 +230,7 @@ impl World {
 
     /// Stops the test unless exactly one cluster with one node runs and its plan is empty.
     #[track_caller]
-    pub(super) fn must_be_whole(&self) {
+    pub(crate) fn must_be_whole(&self) {
         self.process(Role::Agent);
         self.process(Role::Kafka);
         assert_eq!(self.clusters().len(), 1, "{:?}", self.clusters());
@@ -240,7 +240,7 @@ impl World {
 
     /// Stops the test if anything of a cluster is left: a process, a file, a document, a claim.
     #[track_caller]
-    pub(super) fn must_be_gone(&self) {
+    pub(crate) fn must_be_gone(&self) {
         let left = self.terraform.processes();
         assert!(left.is_empty(), "processes are left: {left:?}");
         assert_eq!(self.clusters(), Vec::<PathBuf>::new(), "directories are left");
@@ -278,17 +278,17 @@ fn own_address() -> Ipv4Addr {
 }
 
 /// A Python for the stand-in and for clients.
-pub(super) fn python() -> String {
+pub(crate) fn python() -> String {
     std::env::var("MSK_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
 /// The folder that holds `kafka_2.13-<version>/libs`.
-pub(super) fn kafka_directory() -> PathBuf {
+pub(crate) fn kafka_directory() -> PathBuf {
     crate::kafka_files::kafka_directory().into_std_path_buf()
 }
 
 /// What a command prints.
-pub(super) fn output(command: &mut Command) -> String {
+pub(crate) fn output(command: &mut Command) -> String {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("these tests need {command:?}: {error}"));
@@ -297,7 +297,7 @@ pub(super) fn output(command: &mut Command) -> String {
 }
 
 /// Writes a program. Through a rename, since another thread may be starting a process right now.
-pub(super) fn write_program(path: &Path, text: &str) {
+pub(crate) fn write_program(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     let _ = fs::remove_file(path);
     fs::write(path, text).unwrap();
@@ -305,12 +305,12 @@ pub(super) fn write_program(path: &Path, text: &str) {
 }
 
 /// SIGKILL.
-pub(super) fn kill(id: u32) {
+pub(crate) fn kill(id: u32) {
     signal(id, "KILL");
 }
 
 /// Any signal; a process that is gone is none of a test's business.
-pub(super) fn signal(id: u32, name: &str) {
+pub(crate) fn signal(id: u32, name: &str) {
     let _ = Command::new("kill")
         .args([format!("-{name}"), id.to_string()])
         .output();
@@ -318,7 +318,7 @@ pub(super) fn signal(id: u32, name: &str) {
 
 /// Polls.
 #[track_caller]
-pub(super) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_true() {
         assert!(begin.elapsed() < SOON, "waited in vain until {what}");
@@ -327,7 +327,7 @@ pub(super) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
 }
 
 /// What lies in a directory; nothing if it is not there.
-pub(super) fn children(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn children(directory: &Path) -> Vec<PathBuf> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
@@ -339,7 +339,7 @@ pub(super) fn children(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Every file below a directory.
-pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in children(directory) {
         if path.is_dir() {
