@@ -30,7 +30,9 @@ pub enum RecordError {
     /// The name is taken.
     #[error(
         "a configuration `{name}` exists already, made from {holder}; to manage it here, import it:\n\n\
-         import {{\n  to = msk_configuration.{label}\n  id = \"{name}\"\n}}\n\nor choose another name"
+         import {{\n  to = msk_configuration.{label}\n  id = \"{name}\"\n}}\n\nor choose another name. \
+         `create_before_destroy` cannot work: names are unique, so take it out of `lifecycle` if this is half of a \
+         replacement"
     )]
     Exists {
         /// The configuration.
@@ -112,6 +114,9 @@ pub struct User {
     pub kafka_version: String,
     /// The revision that it uses.
     pub revision: u64,
+    /// Where the cluster was made from.
+    #[serde(default)]
+    pub caller: Option<Caller>,
 }
 
 /// What a revision is to hold.
@@ -206,6 +211,7 @@ pub async fn users(store: &Store, name: &str) -> Result<Vec<User>, RecordError> 
                     .unwrap_or_default()
                     .to_owned(),
                 revision,
+                caller: Some(record.body.claim.caller),
             }),
             _ => {}
         }

@@ -71,6 +71,7 @@ impl Resource<ProviderData> for Configuration {
 
     async fn plan(&self, context: &Context<ProviderData>, request: &PlanRequest, plan: &mut Plan) {
         if request.action() == Action::Destroy {
+            delete::plan(context, request, plan).await;
             return;
         }
         let (Some(config), Some(mut planned)) = (request.config.as_ref(), plan.planned.take()) else {
@@ -306,10 +307,13 @@ fn plan_update(request: &PlanRequest, prior: &Object, planned: &mut Object, diag
         let versions: BTreeSet<String> = versions.into_iter().collect();
         let name = planned.str("name").known_or("");
         if let Err(error) = configurations::check_cover(name, &versions, &kept.users) {
+            let shown: Vec<String> = versions.iter().map(|version| format!("{version:?}")).collect();
             let detail = format!(
-                "{} `terraform destroy -refresh=false` destroys things as they are.",
-                sentence(&chain(&error))
+                "`kafka_versions` is [{}]: {}. `terraform destroy -refresh=false` destroys things as they are.",
+                shown.join(", "),
+                chain(&error)
             );
+
             diagnostics.error(
                 &AttributePath::of("kafka_versions"),
                 "A cluster in use is no longer covered",
@@ -372,6 +376,7 @@ fn private_for(store: crate::spec::ids::StoreId, record: &ConfigurationRecord) -
             .iter()
             .map(|revision| revision.revision)
             .collect(),
+        moves: None,
     }
 }
 

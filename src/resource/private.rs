@@ -68,6 +68,10 @@ pub struct ConfigurationPrivate {
     /// The revisions that are kept, oldest first.
     #[serde(default)]
     pub revisions: Vec<u64>,
+    /// Set by a destroy plan: of the clusters that used it then, those that the same plan moves away or
+    /// destroys (`true`) and those that stay (`false`), as far as it was known.
+    #[serde(default)]
+    pub moves: Option<std::collections::BTreeMap<String, bool>>,
 }
 
 /// A topic, an ACL or a user.

@@ -29,8 +29,6 @@ pub struct KnownCluster {
     pub brokers: u32,
     /// Whether it is protected from deletion.
     pub deletion_protection: bool,
-    /// The configuration that it uses, or will use after this walk: id and revision.
-    pub configuration: Option<(String, u64)>,
 }
 
 /// The memory of one provider process.
@@ -43,6 +41,7 @@ pub struct Walk {
 struct Memory {
     revisions: BTreeMap<(String, u64), KnownRevision>,
     clusters: BTreeMap<String, KnownCluster>,
+    configurations: BTreeMap<String, Option<String>>,
     held: BTreeMap<String, Private>,
     presented: BTreeMap<ClaimId, String>,
 }
@@ -68,14 +67,16 @@ impl Walk {
         self.with(|memory| memory.clusters.get(id).cloned())
     }
 
-    /// The configuration that this process has planned a cluster with: `None` if it has planned none for
-    /// the cluster, an inner `None` if the cluster is planned without configuration.
-    pub fn planned_configuration(&self, cluster: &str) -> Option<Option<(String, u64)>> {
+    /// Remembers which configuration a cluster is planned to use; `None`: none, or the cluster goes.
+    pub fn plan_configuration(&self, cluster: &str, configuration: Option<String>) {
+        self.with(|memory| memory.configurations.insert(cluster.to_owned(), configuration));
+    }
+
+    /// Whether this process has planned a cluster to use a configuration; `None`: it has not planned it.
+    pub fn plans_to_use(&self, cluster: &str, configuration: &str) -> Option<bool> {
         self.with(|memory| {
-            memory
-                .clusters
-                .get(cluster)
-                .map(|known| known.configuration.clone())
+            let planned = memory.configurations.get(cluster)?;
+            Some(planned.as_deref() == Some(configuration))
         })
     }
 

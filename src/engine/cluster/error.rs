@@ -75,7 +75,8 @@ pub enum ClusterError {
         "a cluster `{name}` exists already, made from {holder}; to manage it here, import it:\n\n\
          import {{\n  to = msk_cluster.{label}\n  id = \"{name}\"\n}}\n\n\
          or choose another name. If no Terraform state holds it, \
-         `terraform-provider-msk clusters discard {name}` removes it"
+         `terraform-provider-msk clusters discard {name}` removes it. `create_before_destroy` cannot work: names are \
+         unique, so take it out of `lifecycle` if this is half of a replacement"
     )]
     Exists {
         /// The cluster.

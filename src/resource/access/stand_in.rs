@@ -128,7 +128,6 @@ impl World {
             kafka_version: "4.3.1".to_owned(),
             brokers: 3,
             deletion_protection: false,
-            configuration: None,
         };
         data.walk.remember_cluster(CLUSTER, known);
         Context::new(

@@ -240,7 +240,8 @@ fn a_tainted_cluster_is_replaced_and_create_before_destroy_harms_none() {
     let outcome = world.terraform.apply(&[]);
     let said = format!("{:?}", outcome.findings);
     assert!(
-        said.contains("exists already") || (outcome.is_ok && said.contains("was left as it is")),
+        said.contains("`create_before_destroy` cannot work")
+            || (outcome.is_ok && said.contains("was left as it is")),
         "{said}"
     );
     assert_eq!(world.process(Role::Kafka), kafka);
