@@ -158,15 +158,25 @@ impl<E: Engine> Access<E> {
                 crate::engine::journal::chain(&not_ours::<K>(&name, &entry))
             )));
         }
-        if K::is_protected(&entry, record.deletion_protection) {
-            return Err(AccessError::Protected {
-                word: K::WORD,
-                object: name.to_string(),
-            });
+        let is_protected = K::is_protected(&entry, record.deletion_protection);
+        let protected = || AccessError::Protected {
+            word: K::WORD,
+            object: name.to_string(),
+        };
+        if is_protected && K::claim(&entry).phase != Phase::Making {
+            return Err(protected());
         }
         // Until the entry was looked at an agent may be about to make the object.
         let snapshot = self.await_entry(&lane, &entry, &request.limits).await?;
         let is_unfinished = effective_phase::<K>(&entry, &snapshot) == Phase::Making;
+        // What was never made has nothing to protect; that needs a word of the agents to be believed.
+        let was_never_made = is_unfinished
+            && snapshot.is_believed()
+            && snapshot.has_applied(K::generation(&entry))
+            && !K::seen(&snapshot.status).contains_key(&name);
+        if is_protected && !was_never_made {
+            return Err(protected());
+        }
         if is_unfinished && !request.has_destroy_mark {
             self.walk.forget(&request.claim);
             return Ok(ObjectDeletion::HandedOver);

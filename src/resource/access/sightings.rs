@@ -15,6 +15,8 @@ pub(crate) struct Sightings {
     seen: Mutex<HashMap<(&'static str, String), Sighting>>,
     warned: Mutex<HashSet<String>>,
     look_alikes: Mutex<HashMap<String, BTreeSet<String>>>,
+    /// The clusters of which the existing topics are among the look-alikes.
+    looked_at: tokio::sync::Mutex<HashSet<String>>,
 }
 
 #[derive(Debug, Default)]
@@ -110,6 +112,17 @@ impl Sightings {
         let others = known.iter().filter(|known| *known != name).cloned().collect();
         known.insert(name.to_owned());
         others
+    }
+
+    /// Makes the topics known that exist on a cluster, once per walk; who comes meanwhile waits.
+    pub(crate) async fn know_topics(&self, cluster: &str, list: impl AsyncFnOnce() -> Vec<String>) {
+        let mut looked_at = self.looked_at.lock().await;
+        if !looked_at.insert(cluster.to_owned()) {
+            return;
+        }
+        for name in list().await {
+            self.look_alikes(cluster, &name);
+        }
     }
 
     /// Whether nothing was said about this cluster yet: one warning for thousands of objects.

@@ -1,11 +1,12 @@
 //! The plan of `msk_topic`.
 
 use super::Topic;
+use crate::engine::access::{ObjectPlace, Topics};
 use crate::resource::ProviderData;
 use crate::resource::access::{self, Entity};
 use crate::resource::private::ObjectPrivate;
 use crate::spec::check::topic::{TopicContext, check_topic, refuse_collisions};
-use crate::spec::ids::TopicName;
+use crate::spec::ids::{ClusterName, TopicName};
 use crate::tfplugin::{Attr, AttributePath, Context, Diagnostics, Object, Plan, PlanRequest, Private};
 
 /// What the walk knows of the topic's cluster.
@@ -26,16 +27,56 @@ pub(super) async fn create(context: &Context<ProviderData>, request: &PlanReques
     check_topic(&planned, known_of_cluster(data, &planned), &mut plan.diagnostics);
     access::plan_create::<Topic>(context, request, plan);
     if let (Some(data), Some(place)) = (data, Topic::place(&planned)) {
-        let others = data
-            .sightings
-            .look_alikes(place.cluster.as_str(), place.name.as_str());
-        let others: Vec<TopicName> = others.into_iter().map(TopicName::new).collect();
+        let replaced = replaced_name(&request.private, &place.cluster);
+        let others = look_alikes(data, &place).await;
+        let others: Vec<TopicName> = others
+            .into_iter()
+            .map(TopicName::new)
+            .filter(|other| replaced.as_ref() != Some(other))
+            .collect();
         refuse_collisions(&place.name, &others, &mut plan.diagnostics);
     }
     // The second plan of a replacement: the old topic goes, with its data.
     if !request.private.is_empty() {
         refuse_if_protected(context, &request.private, &mut plan.diagnostics).await;
     }
+}
+
+/// Other topics that are the same but for `.` and `_`: of this walk, and of the cluster as its agents see it.
+async fn look_alikes(data: &ProviderData, place: &ObjectPlace<Topics>) -> Vec<String> {
+    let (cluster, name) = (place.cluster.as_str(), place.name.as_str());
+    if !name.contains(['.', '_']) {
+        return Vec::new();
+    }
+    data.sightings
+        .know_topics(cluster, async || {
+            if data.is_unknown() || data.clusters_if_there().await.is_none() {
+                return Vec::new();
+            }
+            let Some(access) = data.access(&mut Diagnostics::new()).await else {
+                return Vec::new();
+            };
+            match access.list::<Topics>(&place.cluster).await {
+                Ok((_, snapshot)) if snapshot.is_believed() => snapshot
+                    .status
+                    .topics
+                    .keys()
+                    .map(|name| name.as_str().to_owned())
+                    .collect(),
+                _ => Vec::new(),
+            }
+        })
+        .await;
+    data.sightings.look_alikes(cluster, name)
+}
+
+/// The topic that this create takes the place of, if it is on the same cluster.
+fn replaced_name(private: &Private, cluster: &ClusterName) -> Option<TopicName> {
+    let mut unsaid = Diagnostics::new();
+    let kept = crate::resource::private::read::<ObjectPrivate>(private, &mut unsaid)?;
+    let old = crate::resource::written::applied(Topic::form(), &kept.written.value(), &mut unsaid)?;
+    let place = Topic::place(&old)?;
+    (place.cluster == *cluster).then_some(place.name)
 }
 
 pub(super) fn update(context: &Context<ProviderData>, request: &PlanRequest, plan: &mut Plan) {
@@ -80,6 +121,10 @@ pub(super) fn update(context: &Context<ProviderData>, request: &PlanRequest, pla
 pub(super) async fn destroy(context: &Context<ProviderData>, request: &PlanRequest, plan: &mut Plan) {
     access::plan_destroy::<Topic>(context, request, plan);
     let Some(prior) = &request.prior else { return };
+    // A create that failed before Kafka had the topic: there is nothing to protect.
+    if prior.get("topic_id").is_null() {
+        return;
+    }
     if is_protected(context, prior).await {
         protected(prior, "destroys", &mut plan.diagnostics);
     }

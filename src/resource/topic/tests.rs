@@ -3,7 +3,7 @@ use crate::resource::access::stand_in::{
     CLUSTER, World, config, create, destroy, made, plan, read, read_in, seen, titles, update,
 };
 use crate::spec::ids::TopicName;
-use crate::tfplugin::{ImportRequest, Object, Resource, Value};
+use crate::tfplugin::{ImportRequest, Object, PlanRequest, Resource, Value};
 
 fn topic(more: &[(&str, Value)]) -> Object {
     let mut written = vec![
@@ -210,6 +210,20 @@ async fn names_that_collide_and_two_addresses_are_found_in_the_plan() {
     plan(&Topic, &context, Some(&named("a.b")), None).await;
     let collides = plan(&Topic, &context, Some(&named("a_b")), None).await;
     assert_eq!(titles(&collides.diagnostics), ["Topic names collide"]);
+    // Also with a topic that is there, whoever made it; but not with the one whose place is taken.
+    let held = made(create(&Topic, &world, &named("pay.ments")).await);
+    let collides = plan(&Topic, &world.process(), Some(&named("pay_ments")), None).await;
+    assert_eq!(titles(&collides.diagnostics), ["Topic names collide"]);
+    let fresh = world.process();
+    let request = PlanRequest {
+        config: Some(named("pay_ments")),
+        prior: None,
+        private: held.private.clone(),
+    };
+    let mut replacement = plan(&Topic, &world.process(), Some(&named("other")), None).await;
+    replacement.planned = Some(named("pay_ments").with("replication_factor", Value::unknown()));
+    Topic.plan(&fresh, &request, &mut replacement).await;
+    assert_eq!(titles(&replacement.diagnostics), [""; 0]);
     plan(&Topic, &context, Some(&named("plain")), None).await;
     let twice = plan(&Topic, &context, Some(&named("plain")), None).await;
     assert_eq!(titles(&twice.diagnostics), ["Two resources for one object"]);
