@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ApplyError;
 use super::kind::{Kind, Work};
 use super::shared::Remaining;
-use crate::kafka::client::{Admin, ConfigResource, ConfigScope, TopicMetadata, TopicSelection};
+use crate::kafka::client::{Admin, ConfigResource, ConfigScope, EndpointKind, TopicMetadata, TopicSelection};
 use crate::node::context::Context;
 use crate::node::hooks::stop_before_delete;
 use crate::planner::access::placement::Place;
@@ -78,6 +78,7 @@ impl Kind for Topics {
             entry.is_none_or(|entry| entry.generation == failure.generation)
         });
         let last = self.last(&waiting);
+        self.count_brokers(context, admin, &waiting).await?;
         let plan = plan_topics(&waiting, &self.seen, &last, &self.places(context));
         let document = self.work.desired.generation;
         let generation = |name: &TopicName| {
@@ -248,6 +249,27 @@ impl Topics {
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Asks for the living brokers again where a topic wants more of them than the last look saw: one may
+    /// have come back since.
+    async fn count_brokers(
+        &mut self,
+        context: &Context,
+        admin: &Admin,
+        waiting: &TopicsDesired,
+    ) -> Result<(), ApplyError> {
+        let known = self.places(context).len();
+        let wants_more = |entry: &TopicDesired| {
+            entry
+                .replication_factor
+                .is_some_and(|factor| usize::from(factor) > known)
+        };
+        if waiting.keep.values().any(wants_more) {
+            let cluster = admin.describe_cluster(EndpointKind::Brokers).await?;
+            self.brokers = cluster.nodes.iter().map(|node| node.id).collect();
         }
         Ok(())
     }
