@@ -6,8 +6,6 @@ mod meaning;
 mod plan;
 mod refusals;
 mod schema;
-/// Which attributes work on one machine, which are refused, which are only recorded.
-pub mod standing;
 mod state;
 pub(super) mod wanted;
 
@@ -54,7 +52,7 @@ impl Resource<ProviderData> for Cluster {
         match request.action() {
             Action::Create => plan::create(context, request, plan).await,
             Action::Update => plan::update(context, request, plan).await,
-            Action::Destroy => plan::destroy(request, plan),
+            Action::Destroy => plan::destroy(context, request, plan),
         }
     }
 
@@ -65,6 +63,10 @@ impl Resource<ProviderData> for Cluster {
         let Some(data) = super::configured(context, found) else {
             return answer;
         };
+        refusals::refuse_values(&request.planned, false, found);
+        if found.has_errors() {
+            return answer;
+        }
         let Some(wanted) = wanted::complete(data, &request.planned, &request.config, found).await else {
             return answer;
         };
@@ -102,6 +104,13 @@ impl Resource<ProviderData> for Cluster {
         let Some(kept) = private_of(&request.private, found) else {
             return answer;
         };
+        if let Some(mut applied) = written::applied(&self.schema(), &kept.written, found) {
+            wanted::keep_choices(&mut applied, &request.prior);
+            refusals::refuse_at_apply(&applied, &request.planned, found);
+        }
+        if found.has_errors() {
+            return answer;
+        }
         let Some(wanted) = wanted::complete(data, &request.planned, &request.config, found).await else {
             return answer;
         };
@@ -120,7 +129,8 @@ impl Resource<ProviderData> for Cluster {
             ),
         };
         match clusters.update(&update).await {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                look::settle_outcome(context, clusters, &mut outcome).await;
                 let is_done = outcome.failure.is_none();
                 let left = kept.configuration.filter(|_| is_done).map(|kept| kept.id);
                 let base = if is_done { &request.planned } else { &request.prior };

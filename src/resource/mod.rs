@@ -16,6 +16,9 @@ pub mod private;
 /// The configuration last applied, as the user wrote it.
 pub mod written;
 
+/// What becomes of each attribute on one machine.
+pub mod standing;
+
 /// The engine behind the provider block.
 pub mod engine;
 

@@ -13,7 +13,7 @@ use super::ProviderData;
 use super::access::{self, Entity, names};
 use super::private::ObjectPrivate;
 use crate::engine::access::{Kind, ObjectPlace, UNWRITTEN, Users, secrets, unclaimed};
-use crate::spec::check::user::check_user;
+use crate::spec::check::user::{check_user, refuse_secret_arn};
 use crate::spec::objects::{PasswordSource, UserSpec};
 use crate::store::documents::{SecretReference, UserDesired, UserObserved, WrittenConfiguration};
 use crate::tfplugin::schema::Schema;
@@ -50,7 +50,9 @@ impl Resource<ProviderData> for ScramSecret {
     async fn create(&self, context: &Context<ProviderData>, request: CreateRequest) -> Applied {
         let mut answer = request.begin();
         let found = &mut answer.diagnostics;
-        let Some(spec) = check_user(&request.config, found) else {
+        let spec = check_user(&request.config, found);
+        refuse_secret_arn(&request.config, false, found);
+        let Some(spec) = spec.filter(|_| !found.has_errors()) else {
             return answer;
         };
         let (Some(place), true) = (
@@ -85,7 +87,9 @@ impl Resource<ProviderData> for ScramSecret {
     async fn update(&self, context: &Context<ProviderData>, request: UpdateRequest) -> Applied {
         let mut answer = request.begin();
         let found = &mut answer.diagnostics;
-        let Some(spec) = check_user(&request.config, found) else {
+        let spec = check_user(&request.config, found);
+        refuse_secret_arn(&request.config, true, found);
+        let Some(spec) = spec.filter(|_| !found.has_errors()) else {
             return answer;
         };
         let (Some(place), true) = (

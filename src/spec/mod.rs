@@ -17,6 +17,3 @@ pub mod check;
 
 /// What changed since the last apply.
 pub mod changes;
-
-/// What each attribute does on one machine and on change.
-pub mod support;

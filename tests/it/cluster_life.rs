@@ -62,6 +62,7 @@ fn a_cluster_is_made_changed_mended_imported_and_destroyed() {
         reasons.contains("log.retention.ms") && reasons.contains("message.max.bytes"),
         "{reasons}"
     );
+    assert_eq!(change["after"]["tags_all"], json!({ "a": "b" }));
     terraform.apply(&[]).must_succeed();
     terraform.plan_must_be_empty();
 

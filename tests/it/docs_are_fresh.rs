@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use msk::resource::Msk;
-use msk::resource::cluster::standing;
+use msk::resource::standing;
 use msk::tfplugin::docs::{Kind, Page, page};
 use msk::tfplugin::{Provider as _, Registry};
 
@@ -55,22 +55,22 @@ fn pages() -> Vec<(PathBuf, String)> {
         schema: &schema,
         example: example.as_deref(),
         import: None,
-        notes: None,
+        notes: Some(&standing::table(standing::PROVIDER)),
     };
     pages.push((root().join("docs/index.md"), page(&about)));
     for (name, schema) in registry.resource_schemas() {
         let short = name.strip_prefix("msk_").unwrap();
         let example = read(&root().join(format!("examples/resources/{name}/resource.tf")));
         let import = import_text(name);
-        let table = standing::table();
-        let notes = (name == "msk_cluster").then_some(table.as_str());
+        let rows = standing::rows(name).unwrap_or_else(|| panic!("{name} has no row in resource::standing"));
+        let notes = standing::table(rows);
         let about = Page {
             kind: Kind::Resource,
             name,
             schema: &schema,
             example: example.as_deref(),
             import: Some(&import),
-            notes,
+            notes: Some(&notes),
         };
         pages.push((root().join(format!("docs/resources/{short}.md")), page(&about)));
     }

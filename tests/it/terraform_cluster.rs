@@ -253,6 +253,14 @@ fn a_configuration_counts_its_revisions_and_knows_the_next_one_while_planning() 
         terraform.state("msk_configuration.c")["latest_revision"],
         json!(2)
     );
+    terraform.replace(
+        "main.tf",
+        "kafka_versions ",
+        "description = \"for events\"\n  kafka_versions ",
+    );
+    terraform.apply(&[]).must_succeed();
+    let revisions = terraform.state("msk_configuration.c")["revisions"].clone();
+    assert_eq!(revisions[2]["description"], json!("for events"));
 
     terraform.destroy(&[]).must_succeed();
     terraform.apply(&[]).must_succeed();

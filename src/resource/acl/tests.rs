@@ -1,5 +1,6 @@
 use super::Acl;
 use crate::kafka::acl::AclOperation;
+use crate::resource::access::Entity as _;
 use crate::resource::access::stand_in::{
     CLUSTER, World, config, create, destroy, made, plan, read, seen, titles, update,
 };
@@ -46,6 +47,35 @@ async fn an_acl_has_the_last_word_on_its_operations() {
     assert_eq!(same.state, mended.state);
     assert!(destroy(&Acl, &world, &same).await.diagnostics.is_empty());
     assert!(world.kafka.lock().unwrap().acls.acls.is_empty());
+}
+
+#[tokio::test]
+async fn each_part_of_the_key_makes_another_acl() {
+    let world = World::new().await;
+    made(create(&Acl, &world, &acl(&["READ"])).await);
+    let others = [
+        ("host", "10.0.0.1"),
+        ("resource_type", "GROUP"),
+        ("resource_name", "payments"),
+        ("pattern_type", "PREFIXED"),
+        ("permission", "DENY"),
+        ("principal", "User:other"),
+    ];
+    for (attribute, value) in others {
+        let mut other = acl(&["READ"]);
+        other.set(attribute, value);
+        let held = made(create(&Acl, &world, &other).await);
+        assert_eq!(held.state.str(attribute).known(), Some(value));
+        let (_, key) =
+            crate::resource::access::names::parse_acl(held.state.str("id").known().unwrap()).unwrap();
+        let made = world.kafka.lock().unwrap().acls.acls[&key.id()].key.clone();
+        assert_eq!(Acl::attributes(&made).str(attribute).known(), Some(value));
+    }
+    assert_eq!(world.kafka.lock().unwrap().acls.acls.len(), 1 + others.len());
+    for (name, attribute) in Acl::form().attributes() {
+        let is_key = !["operations", "id"].contains(&name);
+        assert_eq!(attribute.replace, is_key, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Refresh and import of `msk_cluster`: what is there, and how far it is from what was applied.
 
+use std::time::Duration;
+
 use super::{held_key, name_of, private_of, state, wanted};
-use crate::engine::cluster::{Found, Look};
+use crate::engine::cluster::{ClusterError, ClusterHandle, Found, Look, Outcome};
 use crate::engine::configurations;
 use crate::observed::Seen as Fact;
+use crate::resource::engine::LocalClusters;
 use crate::resource::private::{self, ClusterPrivate, KeptRevision};
 use crate::resource::walk::{KnownCluster, KnownRevision};
 use crate::resource::{ProviderData, written};
@@ -13,6 +16,12 @@ use crate::tfplugin::schema::Schema;
 use crate::tfplugin::{
     Context, Diagnostics, ImportRequest, Imported, Object, ReadRequest, Seen, Value, chain,
 };
+
+/// How long a refresh waits for nodes that come up by themselves: most restarts end sooner.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(15);
+/// How long an apply does.
+const APPLY_PATIENCE: Duration = Duration::from_mins(2);
+const POLL: Duration = Duration::from_millis(250);
 
 /// Looks at the cluster of a state. Writes nothing.
 pub(super) async fn read(context: &Context<ProviderData>, request: &ReadRequest, schema: &Schema) -> Seen {
@@ -30,7 +39,7 @@ pub(super) async fn read(context: &Context<ProviderData>, request: &ReadRequest,
     let Some(clusters) = data.clusters(found).await else {
         return answer;
     };
-    let seen = match clusters.look(&kept.handle).await {
+    let seen = match settled(context, clusters, &kept.handle, REFRESH_PATIENCE).await {
         Ok(Look::Found(seen)) => *seen,
         Ok(Look::Gone(_)) => {
             answer.state = None;
@@ -71,6 +80,47 @@ pub(super) async fn read(context: &Context<ProviderData>, request: &ReadRequest,
     remember(data, &now, None);
     answer.state = Some(now);
     answer
+}
+
+/// Looks until no node is on its way up by itself, or patience ends: what a state keeps should still be true
+/// when somebody reads it. A node that needs help is no reason to wait.
+async fn settled(
+    context: &Context<ProviderData>,
+    clusters: &LocalClusters,
+    handle: &ClusterHandle,
+    patience: Duration,
+) -> Result<Look, ClusterError> {
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        let look = clusters.look(handle).await?;
+        let comes_up =
+            matches!(&look, Look::Found(seen) if state::cluster_state(&seen.observed) == state::HEALING);
+        if !comes_up || tokio::time::Instant::now() >= deadline {
+            return Ok(look);
+        }
+        tokio::select! {
+            () = context.cancelled().cancelled() => return Ok(look),
+            () = tokio::time::sleep(POLL) => {}
+        }
+    }
+}
+
+/// After an apply that did what it had to, while another node comes up by itself.
+pub(super) async fn settle_outcome(
+    context: &Context<ProviderData>,
+    clusters: &LocalClusters,
+    outcome: &mut Outcome,
+) {
+    let is_healing = outcome
+        .observed
+        .as_ref()
+        .is_some_and(|observed| state::cluster_state(observed) == state::HEALING);
+    if outcome.failure.is_none()
+        && is_healing
+        && let Ok(Look::Found(seen)) = settled(context, clusters, &outcome.handle, APPLY_PATIENCE).await
+    {
+        outcome.observed = Some(seen.observed);
+    }
 }
 
 /// Finds a cluster by its name and restores the configuration that it was last applied with.
@@ -225,13 +275,6 @@ async fn kept_revision(
 /// Notes what others in this walk may ask about the cluster.
 pub(in crate::resource) fn remember(data: &ProviderData, state: &Object, spec: Option<&ClusterSpec>) {
     let Some(name) = name_of(state) else { return };
-    let configuration = state.object("configuration").known().and_then(|object| {
-        let revision = object
-            .integer("revision")
-            .known()
-            .and_then(|number| u64::try_from(number).ok())?;
-        Some((object.string("id").known()?, revision))
-    });
     let zones = state.strings("subnet_ids").known().map_or(0, |zones| zones.len());
     let per_zone = state
         .integer("brokers_per_az")
@@ -247,7 +290,6 @@ pub(in crate::resource) fn remember(data: &ProviderData, state: &Object, spec: O
         kafka_version,
         brokers,
         deletion_protection: state.boolean("deletion_protection").known_or(true),
-        configuration,
     };
     data.walk.remember_cluster(name.as_str(), known);
 }

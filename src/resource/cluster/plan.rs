@@ -11,7 +11,7 @@ use crate::resource::private::{self, ClusterPrivate};
 use crate::resource::{ProviderData, written};
 use crate::spec::check::cluster::warn_about_cluster;
 use crate::spec::cluster::ClusterSpec;
-use crate::tfplugin::{AttributePath, Context, Diagnostics, Object, Plan, PlanRequest, Private, Value};
+use crate::tfplugin::{Attr, AttributePath, Context, Diagnostics, Object, Plan, PlanRequest, Private, Value};
 
 const RESTART: &str = "Not in this version";
 
@@ -49,7 +49,7 @@ pub(super) async fn create(context: &Context<ProviderData>, request: &PlanReques
     } else {
         planned.set("id", planned.get("name").clone());
     }
-    refusals::refuse_values(&planned, found);
+    refusals::refuse_values(&planned, false, found);
     refusals::warn_of_recorded(config, found);
     let spec = wanted::for_plan(data, &planned, config, &attached, found);
     if let Some(spec) = &spec {
@@ -60,6 +60,7 @@ pub(super) async fn create(context: &Context<ProviderData>, request: &PlanReques
     }
     if let Some(data) = context.data() {
         look::remember(data, &planned, spec.as_ref());
+        remember_configuration(data, &planned);
     }
     // The delete half of a tainted cluster's replacement gets what this plan keeps, and nothing else.
     if let (None, Some(held)) = (&replaced, tainted) {
@@ -93,7 +94,7 @@ pub(super) async fn update(context: &Context<ProviderData>, request: &PlanReques
         plan.planned = Some(planned);
         return;
     }
-    refusals::refuse_values(&planned, found);
+    refusals::refuse_values(&planned, true, found);
     refusals::refuse_changes(&applied, &planned, found);
     let has_changes = planned != *prior;
     if planned.get("max_message_bytes") != prior.get("max_message_bytes") {
@@ -129,13 +130,31 @@ pub(super) async fn update(context: &Context<ProviderData>, request: &PlanReques
     }
     if let Some(data) = context.data() {
         look::remember(data, &planned, spec.as_ref());
+        remember_configuration(data, &planned);
     }
     private::write(&mut plan.private, &kept, &mut plan.diagnostics);
     plan.planned = Some(planned);
 }
 
+/// What the delete of a configuration asks: who goes on using it.
+fn remember_configuration(data: &ProviderData, planned: &Object) {
+    let Some(name) = name_of(planned) else { return };
+    let configuration = match planned.object("configuration") {
+        Attr::Null => None,
+        Attr::Unknown => return,
+        Attr::Known(object) => match object.string("id") {
+            Attr::Known(id) => Some(id),
+            Attr::Null | Attr::Unknown => return,
+        },
+    };
+    data.walk.plan_configuration(name.as_str(), configuration);
+}
+
 /// The plan of a destroy: refused while the cluster is protected, marked otherwise.
-pub(super) fn destroy(request: &PlanRequest, plan: &mut Plan) {
+pub(super) fn destroy(context: &Context<ProviderData>, request: &PlanRequest, plan: &mut Plan) {
+    if let (Some(data), Some(name)) = (context.data(), request.prior.as_ref().and_then(name_of)) {
+        data.walk.plan_configuration(name.as_str(), None);
+    }
     if request.private.is_empty() {
         return;
     }

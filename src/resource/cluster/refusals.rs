@@ -4,15 +4,17 @@
 //! An error about an existing cluster needs a change that the user made, because Terraform plans
 //! normally before it plans a destroy.
 
+use crate::resource::standing::{self, Standing};
 use crate::tfplugin::{Attr, AttributePath, Diagnostics, Object, Value};
 
 const WAY_OUT: &str =
     "Write the former value. `terraform destroy -refresh=false` destroys the cluster as it is.";
 
-/// Values that no cluster of this version can have.
-pub(super) fn refuse_values(planned: &Object, diagnostics: &mut Diagnostics) {
+/// Values that no cluster of this version can have. `is_there`: they are asked of a cluster that exists.
+pub(super) fn refuse_values(planned: &Object, is_there: bool, diagnostics: &mut Diagnostics) {
+    let way_out = if is_there { WAY_OUT } else { "Take it out." };
     let mut refuse = |path: AttributePath, shown: &str| {
-        let detail = format!("`{path}` = {shown} is not in this version. Take it out.");
+        let detail = format!("`{path}` = {shown} is not in this version. {way_out}");
         diagnostics.error(&path, "Not in this version", detail);
     };
     if let Attr::Known(mode @ "ZOOKEEPER") = planned.str("metadata_mode") {
@@ -44,6 +46,12 @@ pub(super) fn refuse_values(planned: &Object, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// What a plan refuses, once more at apply: a plan may have been made only to destroy.
+pub(super) fn refuse_at_apply(applied: &Object, planned: &Object, diagnostics: &mut Diagnostics) {
+    refuse_values(planned, true, diagnostics);
+    refuse_changes(applied, planned, diagnostics);
+}
+
 /// Changes that need a restart or more brokers, which is not in this version.
 const LATER: [&str; 5] = [
     "kafka_version",
@@ -59,20 +67,20 @@ const NEVER_YET: [&str; 3] = ["dedicated_controllers", "controller_subnet_ids", 
 /// Compares what is planned with what was last applied.
 pub(super) fn refuse_changes(applied: &Object, planned: &Object, diagnostics: &mut Diagnostics) {
     for name in LATER {
-        if let Some(change) = changed(applied, planned, name) {
+        for (path, change) in changes(applied, planned, name) {
             let detail = format!(
-                "A change of `{name}`{change} of a cluster that exists is not in this version. {WAY_OUT}"
+                "A change of `{path}`{change} of a cluster that exists is not in this version. {WAY_OUT}"
             );
-            diagnostics.error(&AttributePath::of(name), "Not in this version", detail);
+            diagnostics.error(&path, "Not in this version", detail);
         }
     }
     for name in NEVER_YET {
-        if let Some(change) = changed(applied, planned, name) {
+        for (path, change) in changes(applied, planned, name) {
             let detail = format!(
-                "`{name}`{change} cannot change on a cluster that exists: its nodes were made for the former value. \
+                "`{path}`{change} cannot change on a cluster that exists: its nodes were made for the former value. \
                  Make a new cluster beside it and move its clients. {WAY_OUT}"
             );
-            diagnostics.error(&AttributePath::of(name), "This never changes", detail);
+            diagnostics.error(&path, "This never changes", detail);
         }
     }
     if let (Attr::Known(before), Attr::Known(after)) =
@@ -87,10 +95,22 @@ pub(super) fn refuse_changes(applied: &Object, planned: &Object, diagnostics: &m
     }
 }
 
-/// The change in words, empty for values that have no short ones. What is unknown is judged at apply.
-fn changed(applied: &Object, planned: &Object, name: &str) -> Option<String> {
-    let before = applied.get(name);
-    let after = planned.get(name);
+/// What changed of an attribute, member by member, each in words (empty for values that have no short ones).
+/// What is unknown is judged at apply.
+fn changes(applied: &Object, planned: &Object, name: &str) -> Vec<(AttributePath, String)> {
+    let path = AttributePath::of(name);
+    if let (Value::Object(before), Value::Object(after)) = (applied.get(name), planned.get(name)) {
+        let members = after.iter().filter_map(|(member, after)| {
+            let change = changed(before.try_get(member).unwrap_or(&Value::Null), after)?;
+            Some((path.attribute(member), change))
+        });
+        return members.collect();
+    }
+    let change = changed(applied.get(name), planned.get(name));
+    change.map(|change| (path, change)).into_iter().collect()
+}
+
+fn changed(before: &Value, after: &Value) -> Option<String> {
     if !after.is_wholly_known() || before == after {
         return None;
     }
@@ -113,31 +133,13 @@ fn short(value: &Value) -> Option<String> {
     }
 }
 
-/// What one machine can never have.
-pub(super) const RECORDED_ONLY: [&str; 15] = [
-    "instance_type",
-    "controller_instance_type",
-    "volume_size",
-    "volume_type",
-    "volume_iops",
-    "volume_throughput",
-    "kms_key_id",
-    "client_security_group_ids",
-    "client_cidr_blocks",
-    "monitoring_security_group_ids",
-    "monitoring_cidr_blocks",
-    "security_group_ids",
-    "private_zone_id",
-    "skip_final_snapshot",
-    "restore_snapshot_ids",
-];
-
 /// One warning with the attributes that the user wrote and that one machine records without effect.
 pub(super) fn warn_of_recorded(config: &Object, diagnostics: &mut Diagnostics) {
-    let written: Vec<String> = RECORDED_ONLY
-        .into_iter()
-        .filter(|name| !config.get(name).is_null())
-        .map(|name| format!("`{name}`"))
+    let is_recorded = |standing: &Standing| matches!(standing, Standing::Warned | Standing::WarnedBut(_));
+    let written: Vec<String> = standing::CLUSTER
+        .iter()
+        .filter(|(name, standing)| is_recorded(standing) && !config.get(name).is_null())
+        .map(|(name, _)| format!("`{name}`"))
         .collect();
     if written.is_empty() {
         return;

@@ -50,6 +50,9 @@ fn set_endpoints(state: &mut Object, desired: &ClusterDesired) {
     state.set("brokers", Value::list(brokers));
 }
 
+/// Nodes are down, and all of them come up by themselves.
+pub(super) const HEALING: &str = "HEALING";
+
 /// The word for the cluster as a whole.
 pub(super) fn cluster_state(seen: &ObservedCluster) -> &'static str {
     if !seen.was_active {
@@ -83,7 +86,7 @@ pub(super) fn cluster_state(seen: &ObservedCluster) -> &'static str {
                 | NodePhase::Formatting
         )
     };
-    if all(comes_up) { "HEALING" } else { "DEGRADED" }
+    if all(comes_up) { HEALING } else { "DEGRADED" }
 }
 
 /// The value of `planned_operations`.

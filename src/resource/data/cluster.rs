@@ -4,13 +4,13 @@ use crate::resource::cluster::{self, look, wanted};
 use crate::resource::{ProviderData, configured, sentence};
 use crate::spec::ids::ClusterName;
 use crate::tfplugin::schema::Schema;
-use crate::tfplugin::{Context, DataSource, Found, Object, Resource as _, chain};
+use crate::tfplugin::{Context, DataSource, Found, Object, Resource as _, Value, chain};
 
 /// The data source `msk_cluster`.
 #[derive(Debug, Clone, Copy)]
 pub struct ClusterData;
 
-/// What the last plan did is known to the state that holds the cluster, and to nobody else.
+/// What the last plan did is known to the state that holds the cluster, and to nobody else: null here.
 const NOT_TOLD: &str = "planned_operations";
 
 impl DataSource<ProviderData> for ClusterData {
@@ -22,13 +22,16 @@ impl DataSource<ProviderData> for ClusterData {
         let schema =
             Schema::new("A cluster of the control store, by its name: what its resource says and tells.");
         let resource = cluster::Cluster.schema();
-        resource.attributes().filter(|(name, _)| *name != NOT_TOLD).fold(
-            schema,
-            |schema, (name, attribute)| {
-                let told = attribute.only_told();
-                schema.attribute(name, if name == "name" { name_attribute() } else { told })
-            },
-        )
+        resource.attributes().fold(schema, |schema, (name, attribute)| {
+            let told = match name {
+                "name" => name_attribute(),
+                NOT_TOLD => attribute
+                    .only_told()
+                    .description("Null: only the state that holds the cluster knows what its last plan did."),
+                _ => attribute.only_told(),
+            };
+            schema.attribute(name, told)
+        })
     }
 
     async fn read(&self, context: &Context<ProviderData>, config: Object) -> Found {
@@ -50,8 +53,9 @@ impl DataSource<ProviderData> for ClusterData {
             Ok(Some(seen)) => {
                 let state = look::tell(&cluster::Cluster.schema(), data, &seen, found).await;
                 look::remember(data, &state, None);
-                let told = state.iter().filter(|(name, _)| ![NOT_TOLD, "timeouts"].contains(name));
-                answer.state = Some(told.map(|(name, value)| (name, value.clone())).collect());
+                let told = state.iter().filter(|(name, _)| *name != "timeouts");
+                let told: Object = told.map(|(name, value)| (name, value.clone())).collect();
+                answer.state = Some(told.with(NOT_TOLD, Value::Null));
             }
             Ok(None) => found.general_error(
                 "No such cluster",

@@ -3,7 +3,7 @@
 use super::{ScramSecret, source_name};
 use crate::resource::ProviderData;
 use crate::resource::access::{self, Entity};
-use crate::spec::check::user::check_user;
+use crate::spec::check::user::{check_user, refuse_secret_arn};
 use crate::spec::objects::PasswordSource;
 use crate::tfplugin::{Context, Diagnostics, Object, Plan, PlanRequest, Value};
 
@@ -12,6 +12,7 @@ pub(super) fn create(context: &Context<ProviderData>, request: &PlanRequest, pla
         return;
     };
     check_user(config, &mut plan.diagnostics);
+    refuse_secret_arn(config, false, &mut plan.diagnostics);
     plan.set("password_source", source(config));
     if config.get("secret_arn").is_null() {
         plan.set("secret_arn", Value::Null);
@@ -31,6 +32,7 @@ pub(super) fn update(context: &Context<ProviderData>, request: &PlanRequest, pla
     let applied = access::plan_update::<ScramSecret>(context, request, plan, &written);
     if applied.is_some() && plan.requires_replace.is_empty() {
         check_user(config, &mut plan.diagnostics);
+        refuse_secret_arn(config, true, &mut plan.diagnostics);
         if plan.changes(Some(prior)) {
             warn_of_recorded(config, &mut plan.diagnostics);
         }

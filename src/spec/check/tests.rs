@@ -556,6 +556,15 @@ fn users_have_one_source_of_their_password_which_is_never_shown() {
         assert!(user(vec![("username", bad.into())]).is_err(), "{bad:?}");
     }
     assert!(user(vec![name(), ("iterations", 4_095.into())]).is_err());
+    let other = user(vec![name(), ("mechanism", "SCRAM-SHA-256".into())]).unwrap_err();
+    assert!(other[0].contains("SCRAM-SHA-512"), "{other:?}");
+    let two = user(vec![
+        name(),
+        ("secret_arn", "arn:x".into()),
+        ("password_wo", "a".into()),
+        ("password_wo_version", 1.into()),
+    ]);
+    assert!(two.unwrap_err()[0].contains("two sources"));
 }
 
 const CONFIGURATION: [&str; 4] = ["name", "description", "kafka_versions", "server_properties"];

@@ -2,7 +2,7 @@
 
 use super::{Check, quoted};
 use crate::spec::objects::{PasswordSource, RESERVED_USER_PREFIX, SCRAM_MECHANISM, UserSpec};
-use crate::tfplugin::{AttributePath, Diagnostics, Object};
+use crate::tfplugin::{Attr, AttributePath, Diagnostics, Object};
 
 /// Checks a user.
 pub fn check_user(written: &Object, diagnostics: &mut Diagnostics) -> Option<UserSpec> {
@@ -44,22 +44,32 @@ fn username(check: &mut Check<'_>, written: &Object) -> Option<String> {
     None
 }
 
+/// A secret that exists on AWS is no source in this version. For plans.
+pub fn refuse_secret_arn(written: &Object, is_there: bool, diagnostics: &mut Diagnostics) {
+    let Attr::Known(arn) = written.str("secret_arn") else {
+        return;
+    };
+    let way_out = if is_there {
+        " `terraform destroy -refresh=false` destroys the user as it is."
+    } else {
+        ""
+    };
+    let detail = format!(
+        "`secret_arn` = {} names a secret on AWS, which is not in this version. Use `password_wo`, or leave both out for \
+         a random password.{way_out}",
+        quoted(arn)
+    );
+    diagnostics.error(&AttributePath::of("secret_arn"), "Not in this version", detail);
+}
+
 /// Whether the password is written, or else made at random. Its value is not looked at: it may be null in
 /// a plan although it is written.
 fn source(check: &mut Check<'_>, written: &Object) -> Option<PasswordSource> {
     let password = written.get("password_wo");
-    if !written.get("secret_arn").is_null() {
+    if !written.get("secret_arn").is_null() && !password.is_null() {
         let path = AttributePath::of("secret_arn");
-        let other = if password.is_null() {
-            ""
-        } else {
-            " It also excludes `password_wo`."
-        };
-        let detail = format!(
-            "`secret_arn` names a secret on AWS, which is not in this version.{other} Use `password_wo`, or leave both \
-             out for a random password."
-        );
-        check.error(&path, "Not in this version", detail);
+        let detail = "`secret_arn` and `password_wo` are two sources of one password. Take one of them out.";
+        check.error(&path, "Two sources of one password", detail);
     }
     let version = written.integer("password_wo_version");
     let is_written = !password.is_null();
@@ -73,7 +83,7 @@ fn source(check: &mut Check<'_>, written: &Object) -> Option<PasswordSource> {
         );
         return None;
     }
-    if let crate::tfplugin::Attr::Known(text) = password.as_str()
+    if let Attr::Known(text) = password.as_str()
         && text.is_empty()
     {
         let path = AttributePath::of("password_wo");
