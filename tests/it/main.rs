@@ -7,6 +7,8 @@ mod accidents;
 #[cfg(test)]
 mod cluster_life;
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod docs_are_fresh;
 #[cfg(test)]
 mod examples;
@@ -24,6 +26,8 @@ mod node_agent;
 mod plugin;
 #[cfg(test)]
 mod security;
+#[cfg(test)]
+mod shapes;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
