@@ -180,7 +180,10 @@ struct Head {
     _body: IgnoredAny,
 }
 
-/// Puts a document into its frame, as text for people (indented, one newline at the end).
+/// A longer document is written in one line: nobody reads it as it lies there, and the indents are half of it.
+const LONGEST_INDENTED_BYTES: usize = 64 << 10;
+
+/// Puts a document into its frame, as text: indented for people unless it is long, one newline at the end.
 ///
 /// # Errors
 /// [`DocumentError::Encode`] if the type cannot be written as JSON.
@@ -198,10 +201,14 @@ pub fn encode<T: Document>(
         generation,
         body,
     };
-    let mut bytes = serde_json::to_vec_pretty(&envelope).map_err(|cause| DocumentError::Encode {
+    let failed = |cause| DocumentError::Encode {
         location: location.to_owned(),
         cause,
-    })?;
+    };
+    let mut bytes = serde_json::to_vec(&envelope).map_err(failed)?;
+    if bytes.len() <= LONGEST_INDENTED_BYTES {
+        bytes = serde_json::to_vec_pretty(&envelope).map_err(failed)?;
+    }
     bytes.push(b'\n');
     Ok(bytes)
 }

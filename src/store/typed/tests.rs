@@ -51,6 +51,17 @@ fn a_document_comes_back_as_it_went_in() {
 }
 
 #[test]
+fn a_long_document_is_one_line_and_a_short_one_is_indented() {
+    assert!(bytes().windows(2).any(|pair| pair == b"\n "));
+    let plan = Plan {
+        words: vec!["a long word".to_owned(); 10_000],
+    };
+    let long = encode("f", &owner(), Generation(7), &plan).unwrap();
+    assert_eq!(long.iter().position(|byte| *byte == b'\n'), Some(long.len() - 1));
+    assert_eq!(decode::<Plan>("f", &owner(), &long).unwrap().body, plan);
+}
+
+#[test]
 fn every_cut_is_told_apart_from_garbage() {
     let whole = bytes();
     // The newline at the end and the last brace are not both needed to see the cut.
