@@ -9,7 +9,7 @@ use crate::node::kafka::properties_path;
 use crate::node::process::find_kafka;
 use crate::node::{lock, observer, phase};
 use crate::store::documents::keys::{self, PerNode, Single};
-use crate::store::documents::{ClusterDesired, NodeStatus};
+use crate::store::documents::{ClusterDesired, NodePhase, NodeStatus};
 use crate::store::{Documents, Home, Store};
 
 /// One line of the table.
@@ -70,9 +70,18 @@ async fn line(home: &NodeHome, directory: &NodeDirectory) -> Line {
         line.problem = Some(crate::node::problem::with_causes(error.as_ref()));
     }
     if agent.is_none() {
-        "no agent runs; `msk-node start` starts it".clone_into(&mut line.progress);
+        tell_absence(&mut line);
     }
     line
+}
+
+/// What the last agent said of a node is history; whether Kafka runs is seen.
+fn tell_absence(line: &mut Line) {
+    "no agent runs; `msk-node start` starts it".clone_into(&mut line.progress);
+    let was_stopped = line.phase.starts_with(phase::name(NodePhase::Stopped));
+    if line.kafka_pid.is_none() && !was_stopped {
+        "down".clone_into(&mut line.phase);
+    }
 }
 
 async fn fill(line: &mut Line, home: &NodeHome) -> Result<(), Failure> {
@@ -174,8 +183,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_shows_a_problem_below_its_node() {
-        let line = Line {
+    fn a_node_without_processes_is_down_unless_it_was_stopped() {
+        let after = |phase: &str, kafka_pid| {
+            let mut line = line();
+            line.phase = phase.to_owned();
+            line.kafka_pid = kafka_pid;
+            tell_absence(&mut line);
+            assert!(line.progress.contains("msk-node start"));
+            line.phase
+        };
+        assert_eq!(after("in_sync (90 s ago)", None), "down");
+        assert_eq!(after("in_sync (90 s ago)", Some(8)), "in_sync (90 s ago)");
+        assert_eq!(after("stopped (90 s ago)", None), "stopped (90 s ago)");
+    }
+
+    fn line() -> Line {
+        Line {
             cluster: "events".into(),
             node: 1,
             zone: "zone-a".into(),
@@ -187,8 +210,12 @@ mod tests {
             certificates_expire_at: Some("2027-12-24T12:00:00.123Z".into()),
             progress: "waits for a person".into(),
             problem: Some("the data is gone\nbring it back".into()),
-        };
-        insta::assert_snapshot!(table(&[line]), @r"
+        }
+    }
+
+    #[test]
+    fn the_table_shows_a_problem_below_its_node() {
+        insta::assert_snapshot!(table(&[line()]), @r"
         CLUSTER  NODE  ZONE    ROLES              PHASE   AGENT  KAFKA  PORTS        CERTIFICATES UNTIL   PROGRESS
         events   1     zone-a  broker,controller  failed  7      -      20000-20006  2027-12-24T12:00:00  waits for a person
             ! the data is gone
