@@ -4,19 +4,26 @@
 //! all the same: one key is created twice, or is created while another address keeps or destroys it. The
 //! second plan of a replacement also is a create, but brings the private state of the first along.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::spec::ids::{ClaimId, ClusterUid, StoreId};
 
 /// The memory of one walk, by resource type and id.
 #[derive(Debug, Default)]
 pub(crate) struct Sightings {
-    seen: Mutex<HashMap<(&'static str, String), Sighting>>,
+    seen: Mutex<Seen>,
     warned: Mutex<HashSet<String>>,
     look_alikes: Mutex<HashMap<String, BTreeSet<String>>>,
     /// The clusters of which the existing topics are among the look-alikes.
     looked_at: tokio::sync::Mutex<HashSet<String>>,
+}
+
+/// A walk has thousands of objects, on few clusters.
+#[derive(Debug, Default)]
+struct Seen {
+    objects: BTreeMap<(&'static str, Box<str>), Sighting>,
+    clusters: Vec<(StoreId, ClusterUid)>,
 }
 
 #[derive(Debug, Default)]
@@ -24,7 +31,8 @@ struct Sighting {
     created: Option<Origin>,
     is_kept: bool,
     is_destroyed: bool,
-    held: Option<Held>,
+    /// The claim, and the cluster's place in [`Seen::clusters`].
+    held: Option<(usize, ClaimId)>,
 }
 
 /// What a state of this walk says of an object that it holds.
@@ -59,12 +67,31 @@ pub(crate) enum Clash {
 impl Sightings {
     /// A state of this walk holds the object.
     pub(crate) fn hold(&self, resource: &'static str, id: &str, held: Held) {
-        self.at(resource, id, |seen| seen.held = Some(held));
+        let Held {
+            store,
+            cluster,
+            claim,
+        } = held;
+        let mut seen = self.lock();
+        let place = (store, cluster);
+        let known = seen.clusters.iter().position(|known| *known == place);
+        let index = known.unwrap_or_else(|| {
+            seen.clusters.push(place);
+            seen.clusters.len() - 1
+        });
+        seen.at(resource, id).held = Some((index, claim));
     }
 
     /// What a state of this walk says of the object.
     pub(crate) fn held(&self, resource: &'static str, id: &str) -> Option<Held> {
-        self.at(resource, id, |seen| seen.held.clone())
+        let mut seen = self.lock();
+        let (index, claim) = seen.at(resource, id).held.clone()?;
+        let (store, cluster) = seen.clusters.get(index).cloned()?;
+        Some(Held {
+            store,
+            cluster,
+            claim,
+        })
     }
 
     /// An address plans to create the object.
@@ -134,8 +161,17 @@ impl Sightings {
     }
 
     fn at<R>(&self, resource: &'static str, id: &str, work: impl FnOnce(&mut Sighting) -> R) -> R {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        work(seen.entry((resource, id.to_owned())).or_default())
+        work(self.lock().at(resource, id))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    fn at(&mut self, resource: &'static str, id: &str) -> &mut Sighting {
+        self.objects.entry((resource, id.into())).or_default()
     }
 }
 

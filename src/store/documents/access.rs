@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::WrittenConfiguration;
 use super::claims::ObjectClaim;
+use super::packed::packed;
 use crate::clock::Timestamp;
 use crate::kafka::acl::{AclOperation, AclPatternType, AclPermission, AclResourceType};
 use crate::spec::ids::{Generation, KafkaUuid, TopicName};
@@ -21,6 +22,7 @@ use crate::spec::ids::{Generation, KafkaUuid, TopicName};
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TopicsDesired {
     /// What to keep, by name.
+    #[serde(deserialize_with = "packed")]
     pub keep: BTreeMap<TopicName, TopicDesired>,
     /// What to delete, until an agent has done it.
     pub tombstones: Vec<TopicTombstone>,
@@ -83,6 +85,7 @@ pub struct TopicsStatus {
     /// Everything up to this generation of the desired document was applied, or stands in `failures`.
     pub applied: Generation,
     /// Every topic but Kafka's internal ones, by name.
+    #[serde(deserialize_with = "packed")]
     pub topics: BTreeMap<TopicName, TopicObserved>,
     /// What could not be applied, by name.
     pub failures: BTreeMap<TopicName, AppliedFailure>,
@@ -150,6 +153,7 @@ impl fmt::Display for AclKey {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AclsDesired {
     /// What to keep.
+    #[serde(deserialize_with = "packed")]
     pub keep: BTreeMap<String, AclDesired>,
     /// What to delete, until an agent has done it.
     pub tombstones: Vec<AclTombstone>,
@@ -192,6 +196,7 @@ pub struct AclsStatus {
     /// Everything up to this generation of the desired document was applied, or stands in `failures`.
     pub applied: Generation,
     /// Every ACL of the cluster, by [`AclKey::id`].
+    #[serde(deserialize_with = "packed")]
     pub acls: BTreeMap<String, AclObserved>,
     /// What could not be applied, by [`AclKey::id`].
     pub failures: BTreeMap<String, AppliedFailure>,
@@ -223,6 +228,7 @@ pub enum SecretReference {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct UsersDesired {
     /// What to keep.
+    #[serde(deserialize_with = "packed")]
     pub keep: BTreeMap<String, UserDesired>,
     /// What to delete, until an agent has done it.
     pub tombstones: Vec<UserTombstone>,
@@ -272,6 +278,7 @@ pub struct UsersStatus {
     /// Everything up to this generation of the desired document was applied, or stands in `failures`.
     pub applied: Generation,
     /// Every SCRAM user of the cluster but the reserved ones, by name.
+    #[serde(deserialize_with = "packed")]
     pub users: BTreeMap<String, UserObserved>,
     /// What could not be applied, by name.
     pub failures: BTreeMap<String, AppliedFailure>,

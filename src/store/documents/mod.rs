@@ -32,6 +32,8 @@ mod journal;
 pub mod keys;
 /// What a node's agent says of itself, and the claims that guard its disk and its stops.
 mod node;
+/// Maps of thousands of entries, read into little memory.
+mod packed;
 /// Blocks of ports on one machine.
 mod ports;
 /// A configuration as the user wrote it.

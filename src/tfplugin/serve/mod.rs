@@ -108,9 +108,9 @@ fn end(result: Result<(), Error>) -> ExitCode {
 }
 
 fn run<P: Provider>(provider: P, mode: &Mode) -> Result<(), Error> {
-    // Two threads: one handler that blocks for a moment must not hold up the others.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: a handler waits far more than it works, what blocks goes to threads of its own, and a second
+    // worker would cost memory (an allocator's arena, libm for the scheduler's statistics).
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
