@@ -51,7 +51,7 @@ pub fn own_holder(now: Timestamp) -> io::Result<Holder> {
     let process_start =
         start_time(process_id)?.ok_or_else(|| io::Error::other("/proc does not show this process itself"))?;
     Ok(Holder {
-        boot_id: boot_id().to_owned(),
+        boot_id: boot_id().into(),
         process_id,
         process_start,
         heartbeat_at: now,
@@ -62,7 +62,7 @@ pub fn own_holder(now: Timestamp) -> io::Result<Holder> {
 ///
 /// After a reboot it does not, whatever its id says.
 pub fn holder_lives(holder: &Holder) -> bool {
-    holder.boot_id == boot_id()
+    *holder.boot_id == *boot_id()
         && lives(&ProcessIdentity {
             process_id: holder.process_id,
             process_start: holder.process_start,
@@ -256,7 +256,7 @@ mod tests {
         holder.process_start += 1;
         assert!(!holder_lives(&holder));
         holder.process_start -= 1;
-        holder.boot_id = "another boot".to_owned();
+        holder.boot_id = "another boot".into();
         assert!(!holder_lives(&holder));
     }
 

@@ -27,8 +27,8 @@ fn of(directory: &Path, workspace: Option<OsString>, data_directory: Option<OsSt
             selected(&canonical.join(data_directory.map_or_else(|| ".terraform".into(), PathBuf::from)))
         });
     Caller {
-        working_directory: canonical.to_string_lossy().into_owned(),
-        workspace: chosen.unwrap_or_else(|| "default".to_owned()),
+        working_directory: canonical.to_string_lossy().into(),
+        workspace: chosen.map_or_else(|| "default".into(), Into::into),
     }
 }
 
@@ -54,13 +54,13 @@ mod tests {
     fn the_workspace_is_the_variable_else_the_selected_one_else_default() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
-        assert_eq!(of(path, None, None).workspace, "default");
+        assert_eq!(&*of(path, None, None).workspace, "default");
         fs::create_dir(path.join(".terraform")).unwrap();
         fs::write(path.join(".terraform/environment"), "staging\n").unwrap();
-        assert_eq!(of(path, None, None).workspace, "staging");
-        assert_eq!(of(path, Some("".into()), None).workspace, "staging");
-        assert_eq!(of(path, Some("blue".into()), None).workspace, "blue");
-        assert_eq!(of(path, None, Some("elsewhere".into())).workspace, "default");
+        assert_eq!(&*of(path, None, None).workspace, "staging");
+        assert_eq!(&*of(path, Some("".into()), None).workspace, "staging");
+        assert_eq!(&*of(path, Some("blue".into()), None).workspace, "blue");
+        assert_eq!(&*of(path, None, Some("elsewhere".into())).workspace, "default");
     }
 
     #[test]

@@ -80,8 +80,8 @@ fn limits(seconds: u64) -> Limits {
 
 fn caller() -> Caller {
     Caller {
-        working_directory: "/test".to_owned(),
-        workspace: "default".to_owned(),
+        working_directory: "/test".into(),
+        workspace: "default".into(),
     }
 }
 
@@ -91,7 +91,7 @@ fn topic(partitions: u32) -> TopicDesired {
             id: ClaimId::new(""),
             caller: caller(),
             holder: Holder {
-                boot_id: String::new(),
+                boot_id: "".into(),
                 process_id: 0,
                 process_start: 0,
                 heartbeat_at: msk::clock::Timestamp::default(),

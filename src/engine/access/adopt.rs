@@ -16,11 +16,11 @@ pub fn unclaimed() -> ObjectClaim {
     ObjectClaim {
         id: ClaimId::new(""),
         caller: Caller {
-            working_directory: String::new(),
-            workspace: String::new(),
+            working_directory: "".into(),
+            workspace: "".into(),
         },
         holder: Holder {
-            boot_id: String::new(),
+            boot_id: "".into(),
             process_id: 0,
             process_start: 0,
             heartbeat_at: Timestamp::default(),

@@ -159,8 +159,8 @@ mod tests {
 
     fn caller(directory: &str) -> Caller {
         Caller {
-            working_directory: directory.to_owned(),
-            workspace: "default".to_owned(),
+            working_directory: directory.into(),
+            workspace: "default".into(),
         }
     }
 

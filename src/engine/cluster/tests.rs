@@ -103,8 +103,8 @@ fn request(directory: &str) -> CreateRequest {
         wanted: wanted(),
         written: serde_json::json!({ "name": "events" }),
         caller: Caller {
-            working_directory: directory.to_owned(),
-            workspace: "default".to_owned(),
+            working_directory: directory.into(),
+            workspace: "default".into(),
         },
         limits: limits(),
     }

@@ -9,11 +9,11 @@ pub(crate) fn claim(phase: Phase) -> ObjectClaim {
     ObjectClaim {
         id: ClaimId::new("0".repeat(32)),
         caller: Caller {
-            working_directory: "/work".to_owned(),
-            workspace: "default".to_owned(),
+            working_directory: "/work".into(),
+            workspace: "default".into(),
         },
         holder: Holder {
-            boot_id: "boot".to_owned(),
+            boot_id: "boot".into(),
             process_id: 1,
             process_start: 1,
             heartbeat_at: Timestamp::from_millis(0),

@@ -172,8 +172,8 @@ impl World {
 
 fn caller() -> Caller {
     Caller {
-        working_directory: "/work".to_owned(),
-        workspace: "default".to_owned(),
+        working_directory: "/work".into(),
+        workspace: "default".into(),
     }
 }
 
@@ -222,7 +222,7 @@ impl Agent {
         let status = NodeStatus {
             node_id: NODE,
             incarnation: Incarnation {
-                boot_id: boot_id().to_owned(),
+                boot_id: boot_id().into(),
                 instance_id: String::new(),
                 agent: ProcessIdentity {
                     process_id: holder.process_id,

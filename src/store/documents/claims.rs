@@ -1,7 +1,10 @@
 //! Who made an object, and how far the making has come (docs/decisions/0002-claims.md).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::shared;
 use crate::clock::Timestamp;
 use crate::spec::ids::{ClaimId, ClusterName, ClusterUid};
 
@@ -23,9 +26,17 @@ pub enum Phase {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Caller {
     /// The canonical working directory of Terraform.
-    pub working_directory: String,
+    #[serde(
+        serialize_with = "shared::serialize",
+        deserialize_with = "shared::deserialize"
+    )]
+    pub working_directory: Arc<str>,
     /// The Terraform workspace, `default` if none was selected.
-    pub workspace: String,
+    #[serde(
+        serialize_with = "shared::serialize",
+        deserialize_with = "shared::deserialize"
+    )]
+    pub workspace: Arc<str>,
 }
 
 /// The process that works on an object. On one machine its death is known at once by id and start time.
@@ -33,7 +44,11 @@ pub struct Caller {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Holder {
     /// The machine's boot id (`/proc/sys/kernel/random/boot_id`).
-    pub boot_id: String,
+    #[serde(
+        serialize_with = "shared::serialize",
+        deserialize_with = "shared::deserialize"
+    )]
+    pub boot_id: Arc<str>,
     /// The process id of the provider.
     pub process_id: u32,
     /// The start time of that process, in clock ticks since boot (`/proc/<pid>/stat`, field 22).

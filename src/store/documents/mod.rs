@@ -36,6 +36,8 @@ mod node;
 mod packed;
 /// Blocks of ports on one machine.
 mod ports;
+/// Texts that thousands of entries have in common, in memory once.
+mod shared;
 /// A configuration as the user wrote it.
 mod written;
 

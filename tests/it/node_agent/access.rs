@@ -205,11 +205,11 @@ pub(super) fn claim() -> ObjectClaim {
     ObjectClaim {
         id: ClaimId::new("0".repeat(32)),
         caller: Caller {
-            working_directory: "/".to_owned(),
-            workspace: "default".to_owned(),
+            working_directory: "/".into(),
+            workspace: "default".into(),
         },
         holder: Holder {
-            boot_id: String::new(),
+            boot_id: "".into(),
             process_id: 1,
             process_start: 1,
             heartbeat_at: Timestamp::now(),
