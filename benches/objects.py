@@ -58,6 +58,12 @@ variable "count_of" {
   type = number 
 }
 """
+# The objects of ours refer to their cluster, which costs Terraform time of its own: those of the echo refer as well.
+ECHO_CLUSTER = """
+resource "terraform_data" "cluster" {
+  input = "objects"
+}
+"""
 DATA = """
 resource "terraform_data" "bench" {
   count = 2 * var.count_of
@@ -114,8 +120,10 @@ class Side:
         self.seconds[what].append(taken)
         print(f"{self.name:15} {what:8} {taken:7.2f} s", flush=True)
 
-    def round(self):
+    def create(self):
         self.timed("create", lambda: self.apply(self.count))
+
+    def plan(self):
         self.timed("plan", lambda: self.terraform("plan", "-detailed-exitcode", "-var", f"count_of={self.count}"))
 
     def clear(self):
@@ -142,6 +150,7 @@ def main():
     parser.add_argument("--echo", type=Path, required=True)
     parser.add_argument("--kafka", type=Path, default=Path("target/kafka"))
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--plans", type=int, default=5, help="plans per run and side")
     parser.add_argument("--count", type=int, default=1000)
     arguments = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="msk-bench-"))
@@ -149,23 +158,26 @@ def main():
     places = {"data": scratch / "data", "kafka": arguments.kafka.resolve()}
     ours = Side("msk", scratch / "ours", MSK % places + OBJECTS % {"kind": "msk", "cluster": "msk_cluster.bench.id"},
                 environment, arguments.count)
-    echo = Side("echo", scratch / "echo", HEAD + OBJECTS % {"kind": "echo", "cluster": '"x"'}, environment,
-                arguments.count)
+    echo_text = HEAD + ECHO_CLUSTER + OBJECTS % {"kind": "echo", "cluster": "terraform_data.cluster.output"}
+    echo = Side("echo", scratch / "echo", echo_text, environment, arguments.count)
     data = Side("terraform_data", scratch / "core", DATA, environment, arguments.count)
     try:
         for side in (ours, echo, data):
             side.apply(0)
-        memory = PeakMemory("terraform-provider-msk_v0.1.0")
-        for _ in range(arguments.runs):
+        for number in range(arguments.runs):
             for side in (ours, echo, data):
-                side.round()
+                side.create()
+            # In turns, so that a slow moment of the machine strikes all.
+            for _ in range(arguments.plans):
+                for side in (ours, echo, data):
+                    side.plan()
+            if number == 0:
+                memory = PeakMemory("terraform-provider-msk_v0.1.0")
+                memory.start()
+                ours.terraform("plan", "-var", f"count_of={arguments.count}")
+                memory.ended = True
             for side in (ours, echo, data):
                 side.clear()
-        ours.apply(arguments.count)
-        memory.start()
-        ours.terraform("plan", "-var", f"count_of={arguments.count}")
-        memory.ended = True
-        ours.apply(0)
     finally:
         subprocess.run(["terraform", "destroy", "-auto-approve", "-var", "count_of=0"], cwd=ours.folder, env=environment,
                        capture_output=True, check=False)
