@@ -1,9 +1,10 @@
 //! Newtypes for the names and numbers of the domain, so that two strings cannot be swapped.
 //!
 //! Those with rules of their own are made by `parse`, which checks them; the others wrap what another
-//! part of the system made.
+//! part of the system made. Clones share their text: a plan of thousands of objects notes each id several times.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +14,12 @@ macro_rules! text_id {
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps a text that is known to follow the rules of this id.
             pub fn new(text: impl Into<String>) -> Self {
-                Self(text.into())
+                Self(text.into().into())
             }
 
             /// The id as text.

@@ -20,8 +20,8 @@ use super::{Error, Key, Prefix};
 use crate::clock::Timestamp;
 pub use watch::Changes;
 
-/// Files up to this length are read on the spot; that is faster than asking another thread.
-const READ_INLINE_BYTES: u64 = 256 << 10;
+/// Files up to this length are read on the spot; that takes a millisecond or two, and another thread takes memory.
+const READ_INLINE_BYTES: u64 = 1 << 20;
 
 /// A directory as a home of the store.
 #[derive(Debug, Clone)]
