@@ -129,6 +129,11 @@ impl Cluster {
             nodes: [node(), node()],
         };
         fs::write(cluster.folder.path().join("ca.pem"), cluster.authority.pem()).unwrap();
+        let log4j = "log4j.rootLogger=WARN, stdout\n\
+             log4j.appender.stdout=org.apache.log4j.ConsoleAppender\n\
+             log4j.appender.stdout.layout=org.apache.log4j.PatternLayout\n\
+             log4j.appender.stdout.layout.ConversionPattern=[%d] %p %m (%c)%n\n";
+        fs::write(cluster.log4j(), log4j).unwrap();
         for number in 1..=2 {
             cluster.write_files(number);
             cluster.format(number);
@@ -252,6 +257,10 @@ impl Cluster {
         format!("see {}", self.path(number, "log").display())
     }
 
+    fn log4j(&self) -> PathBuf {
+        self.folder.path().join("log4j.properties")
+    }
+
     fn java(&self, main: &str) -> Command {
         let mut command = Command::new("java");
         command
@@ -261,6 +270,8 @@ impl Cluster {
                 "-XX:+UseSerialGC",
                 "-XX:TieredStopAtLevel=1",
             ])
+            // Without it Kafka 3.9 does not say why it ended; Kafka 4 says so by itself.
+            .arg(format!("-Dlog4j.configuration=file:{}", self.log4j().display()))
             .arg("-cp")
             .arg(self.libs.join("*"))
             .arg(main);
