@@ -55,7 +55,7 @@ impl<E: Engine> Access<E> {
         };
         let (name, claim) = (place.name.clone(), claim.clone());
         let (refusal, _) = self
-            .lane::<K>(&record.uid)?
+            .lane::<K>(&record.body.uid)?
             .writer
             .change(move |desired: &mut K::Desired, generation: Generation| {
                 if let Some(there) = K::keep(desired).get(&name) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::AccessError;
 use super::follower::Snapshot;
 use super::kind::Kind;
+use super::records::Record;
 use super::rules::{Placed, Placing, bury, effective_phase, exists, failure_of, not_ours, refused, settle};
 use super::writer::Edit;
 use super::{
@@ -27,7 +28,7 @@ impl<E: Engine> Access<E> {
     /// [`AccessError`] if nothing of this create is left; else the outcome has the failure.
     pub async fn create<K: Kind>(&self, request: ObjectCreate<K>) -> Result<ObjectOutcome<K>, AccessError> {
         let record = self.active_record(&request.place, &request.limits).await?;
-        let lane = self.lane::<K>(&record.uid)?;
+        let lane = self.lane::<K>(&record.body.uid)?;
         let snapshot = lane.follower.look(self.engine.as_ref()).await?;
         let claim = ClaimId::new(random_id().map_err(crate::store::DocumentError::from)?);
         let object_claim = ObjectClaim {
@@ -38,7 +39,7 @@ impl<E: Engine> Access<E> {
         };
         let place = Placing {
             name: request.place.name.clone(),
-            cluster: record.name.as_str().to_owned(),
+            cluster: record.body.name.as_str().to_owned(),
             snapshot,
             walk: self.walk.clone(),
         };
@@ -54,7 +55,7 @@ impl<E: Engine> Access<E> {
         };
         self.walk.note(&claim);
         let outcome = self
-            .outcome(&lane, &request.place, &record.uid, entry, &request.limits)
+            .outcome(&lane, &request.place, &record.body.uid, entry, &request.limits)
             .await?;
         match &outcome.failure {
             Some(AccessError::Refused { .. }) => {
@@ -62,7 +63,7 @@ impl<E: Engine> Access<E> {
                 self.withdraw(&lane, &request.place, &outcome).await?;
                 Err(match outcome.failure {
                     Some(AccessError::Refused { code, .. }) if code == codes::EXISTS_ALREADY => {
-                        exists::<K>(&request.place.name, record.name.as_str(), String::new())
+                        exists::<K>(&request.place.name, record.body.name.as_str(), String::new())
                     }
                     Some(error) => error,
                     None => AccessError::Internal {
@@ -84,7 +85,7 @@ impl<E: Engine> Access<E> {
         also: impl Fn(&mut K::Desired, &K::Entry, Option<&K::Seen>, Generation) + Send + Sync + 'static,
     ) -> Result<ObjectOutcome<K>, AccessError> {
         let record = self.own_record(&request.place).await?;
-        let lane = self.lane::<K>(&record.uid)?;
+        let lane = self.lane::<K>(&record.body.uid)?;
         let snapshot = lane.follower.look(self.engine.as_ref()).await?;
         let (name, claim, wanted) = (
             request.place.name.clone(),
@@ -121,7 +122,7 @@ impl<E: Engine> Access<E> {
         match placed {
             Placed::Written(entry) => {
                 self.walk.note(&request.claim);
-                self.outcome(&lane, &request.place, &record.uid, entry, &request.limits)
+                self.outcome(&lane, &request.place, &record.body.uid, entry, &request.limits)
                     .await
             }
             Placed::Refused(error) => Err(error),
@@ -141,14 +142,14 @@ impl<E: Engine> Access<E> {
             }
             Err(error) => return Err(error),
         };
-        let lane = self.lane::<K>(&record.uid)?;
+        let lane = self.lane::<K>(&record.body.uid)?;
         let name = request.place.name.clone();
         let desired = lane.writer.read().await?;
         let kept = desired.as_ref().and_then(|read| K::keep(&read.body).get(&name));
         let Some(entry) = kept.cloned() else {
             let buried = desired.as_ref().and_then(|read| K::buried_at(&read.body, &name));
             return match buried {
-                Some(generation) => self.await_burial(&lane, &request, &record, generation).await,
+                Some(generation) => self.await_burial(&lane, &request, &record.body, generation).await,
                 None => Ok(ObjectDeletion::AlreadyGone),
             };
         };
@@ -158,7 +159,7 @@ impl<E: Engine> Access<E> {
                 crate::engine::journal::chain(&not_ours::<K>(&name, &entry))
             )));
         }
-        let is_protected = K::is_protected(&entry, record.deletion_protection);
+        let is_protected = K::is_protected(&entry, record.body.deletion_protection);
         let protected = || AccessError::Protected {
             word: K::WORD,
             object: name.to_string(),
@@ -200,7 +201,7 @@ impl<E: Engine> Access<E> {
         if !buried {
             return Ok(ObjectDeletion::Removed);
         }
-        self.await_burial(&lane, &request, &record, generation).await
+        self.await_burial(&lane, &request, &record.body, generation).await
     }
 
     /// Reads an object: what Terraform keeps of it and what an agent saw.
@@ -209,8 +210,8 @@ impl<E: Engine> Access<E> {
     /// [`AccessError`]; [`AccessError::NoCluster`] and [`AccessError::OtherCluster`] if the cluster is gone.
     pub async fn read<K: Kind>(&self, place: &ObjectPlace<K>) -> Result<ObjectReading<K>, AccessError> {
         let record = self.records.recent(&place.cluster).await?;
-        must_be_the_cluster::<K>(place, &record)?;
-        let lane = self.lane::<K>(&record.uid)?;
+        must_be_the_cluster::<K>(place, &record.body)?;
+        let lane = self.lane::<K>(&record.body.uid)?;
         let snapshot = lane.follower.look(self.engine.as_ref()).await?;
         let desired = lane.writer.look().await?;
         let entry = desired
@@ -229,7 +230,7 @@ impl<E: Engine> Access<E> {
             .as_ref()
             .and_then(|entry| failure_of::<K>(entry, &place.name, &snapshot));
         Ok(ObjectReading {
-            uid: record.uid.clone(),
+            uid: record.body.uid.clone(),
             seen: K::seen(&snapshot.status).get(&place.name).cloned(),
             entry,
             is_certain: snapshot.is_believed() && is_new_enough,
@@ -247,19 +248,16 @@ impl<E: Engine> Access<E> {
         cluster: &crate::spec::ids::ClusterName,
     ) -> Result<(K::Desired, Arc<Snapshot<K>>), AccessError> {
         let record = self.records.recent(cluster).await?;
-        let lane = self.lane::<K>(&record.uid)?;
+        let lane = self.lane::<K>(&record.body.uid)?;
         let snapshot = lane.follower.look(self.engine.as_ref()).await?;
         let desired = lane.writer.look().await?;
         let desired = desired.map(|read| read.body.clone()).unwrap_or_default();
         Ok((desired, snapshot))
     }
 
-    pub(super) async fn own_record<K: Kind>(
-        &self,
-        place: &ObjectPlace<K>,
-    ) -> Result<Arc<ClusterRecord>, AccessError> {
+    pub(super) async fn own_record<K: Kind>(&self, place: &ObjectPlace<K>) -> Result<Record, AccessError> {
         let record = self.records.read(&place.cluster).await?;
-        must_be_the_cluster::<K>(place, &record)?;
+        must_be_the_cluster::<K>(place, &record.body)?;
         Ok(record)
     }
 

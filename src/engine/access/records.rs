@@ -1,7 +1,7 @@
 //! The records of the clusters that objects are on, in memory: two thousand refreshes are not as many reads.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -10,21 +10,19 @@ use super::error::AccessError;
 use crate::engine::cluster::terraform_label;
 use crate::spec::ids::ClusterName;
 use crate::store::documents::{ClusterRecord, keys};
-use crate::store::{Documents, Look, Store, Version};
+use crate::store::{Documents, Store, Versioned};
 
-/// One record, and when it last was compared with the store.
-#[derive(Debug, Clone)]
-struct Known {
-    compared: Instant,
-    version: Version,
-    record: Arc<ClusterRecord>,
-}
+/// A record with its version.
+pub(super) type Record = Arc<Versioned<ClusterRecord>>;
+
+/// The records that were read, and when each last was compared with the store.
+type Known = BTreeMap<ClusterName, (Instant, Record)>;
 
 /// The records that were read.
 #[derive(Debug)]
 pub(super) struct Records {
     documents: Documents,
-    known: Mutex<BTreeMap<ClusterName, Known>>,
+    known: Mutex<Known>,
 }
 
 impl Records {
@@ -36,46 +34,34 @@ impl Records {
     }
 
     /// The record as it is in the store.
-    pub(super) async fn read(&self, name: &ClusterName) -> Result<Arc<ClusterRecord>, AccessError> {
-        let known = self.known(name);
-        let version = known.as_ref().map(|known| &known.version);
+    pub(super) async fn read(&self, name: &ClusterName) -> Result<Record, AccessError> {
+        let known = self.known(name).map(|(_, record)| record);
         let compared = Instant::now();
-        let look = self
+        let read = self
             .documents
-            .look::<ClusterRecord>(&keys::cluster_record(name)?, version)
+            .remember(&keys::cluster_record(name)?, known)
             .await?;
-        let known = match (look, known) {
-            (Look::Changed(read), _) => Known {
-                compared,
-                version: read.version,
-                record: Arc::new(read.body),
-            },
-            (Look::Unchanged, Some(known)) => Known { compared, ..known },
-            (Look::Absent | Look::Unchanged, _) => {
-                return Err(AccessError::NoCluster {
-                    name: name.clone(),
-                    label: terraform_label(name.as_str()),
-                });
-            }
-        };
-        let record = Arc::clone(&known.record);
-        self.lock().insert(name.clone(), known);
+        let record = read.ok_or_else(|| AccessError::NoCluster {
+            name: name.clone(),
+            label: terraform_label(name.as_str()),
+        })?;
+        self.lock().insert(name.clone(), (compared, Arc::clone(&record)));
         Ok(record)
     }
 
     /// The record, at most half a second old.
-    pub(super) async fn recent(&self, name: &ClusterName) -> Result<Arc<ClusterRecord>, AccessError> {
+    pub(super) async fn recent(&self, name: &ClusterName) -> Result<Record, AccessError> {
         match self.known(name) {
-            Some(known) if known.compared.elapsed() < REMEMBER => Ok(known.record),
+            Some((compared, record)) if compared.elapsed() < REMEMBER => Ok(record),
             _ => self.read(name).await,
         }
     }
 
-    fn known(&self, name: &ClusterName) -> Option<Known> {
+    fn known(&self, name: &ClusterName) -> Option<(Instant, Record)> {
         self.lock().get(name).cloned()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<ClusterName, Known>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::error::AccessError;
 use super::follower::Snapshot;
 use super::kind::Kind;
+use super::records::Record;
 use super::rules::failure_of;
 use super::{Access, Lane, ObjectDelete, ObjectDeletion, ObjectOutcome, ObjectPlace};
 use crate::engine::Engine;
@@ -26,18 +27,18 @@ impl<E: Engine> Access<E> {
         &self,
         place: &ObjectPlace<K>,
         limits: &Limits,
-    ) -> Result<Arc<ClusterRecord>, AccessError> {
+    ) -> Result<Record, AccessError> {
         loop {
             let record = self.records.read(&place.cluster).await?;
-            if record.deleting {
+            if record.body.deleting {
                 return Err(AccessError::ClusterLeaves {
-                    name: record.name.clone(),
+                    name: record.body.name.clone(),
                 });
             }
-            if record.first_active_at.is_some() {
+            if record.body.first_active_at.is_some() {
                 return Ok(record);
             }
-            let waiting = || format!("the cluster `{}` was still in the making", record.name);
+            let waiting = || format!("the cluster `{}` was still in the making", record.body.name);
             pause(limits, LOOK_EVERY, waiting).await?;
         }
     }
