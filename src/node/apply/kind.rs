@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::ApplyError;
 use super::shared::{Followed, Published, Remaining, Snapshot, statuses};
-use super::spread::{AclChange, Brokers};
+use super::spread::{AclChange, Brokers, catch_up};
 use crate::clock::Timestamp;
 use crate::kafka::client::Admin;
 use crate::node::context::Context;
@@ -76,7 +76,8 @@ impl<D: Document + Default, S: Status> Work<D, S> {
         status: PerNode,
     ) -> Result<Self, ApplyError> {
         let all = statuses::<S>(context, status).await?;
-        let newest = all.into_iter().max_by_key(Status::head);
+        let all = all.into_iter().map(|(_, status)| status);
+        let newest = all.max_by_key(Status::head);
         Ok(Self {
             desired: Followed::new(context, desired)?,
             status: newest.unwrap_or_default(),
@@ -84,6 +85,11 @@ impl<D: Document + Default, S: Status> Work<D, S> {
             unproven: AclChange::default(),
             published: Published::new(context, status).await?,
         })
+    }
+
+    /// Writes the status if it says something new.
+    pub(super) async fn publish(&mut self, context: &Context) -> Result<(), ApplyError> {
+        self.published.publish(context, &self.status).await
     }
 }
 
@@ -112,6 +118,8 @@ pub(super) trait Kind {
     async fn begin(&mut self, link: &Link<'_>) -> Result<Begun, ApplyError> {
         if self.work().snapshot.is_due() {
             let observed_at = Timestamp::now();
+            // What a broker shows that is behind would be told as gone.
+            catch_up(link.admin).await?;
             self.look(link.admin).await?;
             let work = self.work();
             work.status.set_observed_at(observed_at);
@@ -146,7 +154,7 @@ pub(super) trait Kind {
         }
         self.show();
         let work = self.work();
-        work.published.publish(context, &work.status).await?;
+        work.publish(context).await?;
         begun.remaining.check()?;
         Ok(work.snapshot.next())
     }

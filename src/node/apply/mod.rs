@@ -35,7 +35,7 @@ use super::admin::{self, AdminError};
 use super::context::{Context, KafkaState};
 use super::observer;
 use super::problem::with_causes;
-use crate::kafka::client::{Admin, Error};
+use crate::kafka::client::{Admin, Error, KafkaError};
 use crate::store::documents::NodePhase;
 use crate::store::{Changes, DocumentError, KeyError, Prefix};
 use acls::Acls;
@@ -66,6 +66,9 @@ enum ApplyError {
     /// A request failed as a whole.
     #[error("apply to Kafka")]
     Kafka(#[from] Error),
+    /// One object cannot be read. It may be there: nothing is told of it.
+    #[error("read from Kafka")]
+    Item(#[from] KafkaError),
     /// A document cannot be read or written.
     #[error("use the store")]
     Document(#[from] DocumentError),

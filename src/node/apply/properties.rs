@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::ApplyError;
 use super::shared::{Published, Snapshot, failure};
+use super::spread::catch_up;
 use crate::clock::Timestamp;
 use crate::kafka::client::{Admin, Apply, ConfigChange, ConfigEdit, ConfigResource, ConfigScope};
 use crate::node::context::Context;
@@ -42,6 +43,7 @@ impl Properties {
             return Ok(snapshot.next());
         }
         let observed_at = Timestamp::now();
+        catch_up(admin).await?;
         let mut dynamic = read(admin, ConfigResource::ClusterDefault).await?;
         let edits: Vec<(String, ConfigEdit)> = desired
             .cluster
@@ -116,11 +118,7 @@ async fn read(admin: &Admin, resource: ConfigResource) -> Result<BTreeMap<String
     let answers = admin
         .describe_configs(&[resource], ConfigScope::Overrides)
         .await?;
-    let entries = answers
-        .into_iter()
-        .next()
-        .and_then(Result::ok)
-        .unwrap_or_default();
+    let entries = answers.into_iter().next().transpose()?.unwrap_or_default();
     Ok(entries
         .into_iter()
         .filter(|entry| !entry.is_sensitive)

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{ApplyError, SNAPSHOT_EVERY, STALE_AFTER};
 use crate::kafka::client::{KafkaError, RetryClass};
 use crate::node::context::Context;
-use crate::spec::ids::Generation;
+use crate::spec::ids::{Generation, NodeId};
 use crate::store::documents::AppliedFailure;
 use crate::store::documents::keys::{self, PerNode, Single};
 use crate::store::{Document, Durability, Key, Version};
@@ -105,8 +105,11 @@ impl<T: Document + PartialEq + Clone> Published<T> {
     }
 }
 
-/// The status of every node of one kind, with the node's own last.
-pub(super) async fn statuses<T: Document>(context: &Context, which: PerNode) -> Result<Vec<T>, ApplyError> {
+/// The status of every broker of one kind.
+pub(super) async fn statuses<T: Document>(
+    context: &Context,
+    which: PerNode,
+) -> Result<Vec<(NodeId, T)>, ApplyError> {
     let mut found = Vec::new();
     let Some(desired) = context.desired() else {
         return Ok(found);
@@ -115,7 +118,7 @@ pub(super) async fn statuses<T: Document>(context: &Context, which: PerNode) -> 
         let key = keys::per_node(&context.home.cluster_uid, node.id, which)?;
         // What cannot be read says nothing. At worst entries are applied a second time.
         if let Ok(Some(read)) = context.documents.read::<T>(&key).await {
-            found.push(read.body);
+            found.push((node.id, read.body));
         }
     }
     Ok(found)

@@ -154,8 +154,9 @@ impl Brokers {
         self.given_up.retain(|_, since| since.elapsed() < GIVE_UP_FOR);
         for (id, admin) in self.connect(context, own)? {
             if !self.given_up.contains_key(&id) && lives(&quorum, id) {
-                let asking = ask(admin, quorum.high_watermark - 1, Arc::clone(&acls));
-                waiting.insert(id, tasks.spawn(async move { (id, asking.await) }));
+                let (offset, acls) = (quorum.high_watermark - 1, Arc::clone(&acls));
+                let asking = async move { (id, ask(&admin, offset, &acls).await) };
+                waiting.insert(id, tasks.spawn(asking));
             }
         }
         loop {
@@ -237,14 +238,26 @@ async fn committed(own: &Admin) -> Result<Quorum, ApplyError> {
     }
 }
 
+/// Waits until the own broker has in force what is committed now: what it shows then is no older than
+/// anything that an agent has told before.
+pub(super) async fn catch_up(own: &Admin) -> Result<(), ApplyError> {
+    let quorum = committed(own).await?;
+    match ask(own, quorum.high_watermark - 1, &AclChange::default()).await {
+        Asked::Shows => Ok(()),
+        Asked::IsDown | Asked::IsLate => Err(ApplyError::Pending {
+            what: "this broker is behind the active controller".to_owned(),
+        }),
+    }
+}
+
 /// Asks one broker until it has published the log up to `offset` and shows the ACLs.
-async fn ask(admin: Arc<Admin>, offset: i64, acls: Arc<AclChange>) -> Asked {
+async fn ask(admin: &Admin, offset: i64, acls: &AclChange) -> Asked {
     let begun = Instant::now();
     let mut answered = begun;
     let mut pause = SHORTEST_PAUSE;
     while answered.elapsed() < PATIENCE && begun.elapsed() < LONGEST {
         // The own broker's connection has a longer time of its own.
-        match timeout(ANSWER, shows(&admin, offset, &acls)).await {
+        match timeout(ANSWER, shows(admin, offset, acls)).await {
             Ok(Ok(true)) => return Asked::Shows,
             Ok(Ok(false)) => answered = Instant::now(),
             Ok(Err(Error::Connect { .. })) => return Asked::IsDown,

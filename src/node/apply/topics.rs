@@ -31,6 +31,8 @@ pub(super) struct Topics {
     /// Entries that are done, or were found to be ours, while others of the document still wait.
     done: BTreeMap<TopicName, Generation>,
     ours: BTreeMap<TopicName, Generation>,
+    /// Entries whose creation Kafka refused once, since a topic of their name came up.
+    contested: BTreeMap<TopicName, Generation>,
     brokers: Vec<NodeId>,
 }
 
@@ -49,7 +51,12 @@ impl Kind for Topics {
         self.seen.clear();
         self.thin.clear();
         for (key, topic) in metadata.topics {
-            let (Some(name), Some(id), Ok(topic)) = (key.name, key.id, topic) else {
+            let topic = match topic {
+                Ok(topic) => topic,
+                Err(error) if error.is_absent() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let (Some(name), Some(id)) = (key.name, key.id) else {
                 continue;
             };
             if !topic.is_internal {
@@ -138,6 +145,11 @@ impl Kind for Topics {
         let applied = self.work.status.applied;
         self.done.retain(|_, generation| *generation > applied);
         self.ours.retain(|_, generation| *generation > applied);
+        self.contested.retain(|_, generation| *generation > applied);
+        self.work
+            .status
+            .creating
+            .retain(|_, generation| *generation > applied);
         let observe = |(name, topic): (&TopicName, &KafkaTopic)| {
             let observed = TopicObserved {
                 topic_id: topic.topic_id.clone(),
@@ -154,13 +166,17 @@ impl Kind for Topics {
 
 impl Topics {
     pub(super) async fn load(context: &Context) -> Result<Self, ApplyError> {
+        let mut work = Work::<_, TopicsStatus>::load(context, Single::Topics, PerNode::Topics).await?;
+        // It speaks of who wrote it.
+        work.status.creating.clear();
         Ok(Self {
-            work: Work::load(context, Single::Topics, PerNode::Topics).await?,
+            work,
             seen: BTreeMap::new(),
             thin: BTreeSet::new(),
             moving: BTreeSet::new(),
             done: BTreeMap::new(),
             ours: BTreeMap::new(),
+            contested: BTreeMap::new(),
             brokers: Vec::new(),
         })
     }
@@ -176,6 +192,7 @@ impl Topics {
                         .filter_map(|entry| Some((entry.name, entry.value?)))
                         .collect();
                 }
+                (Err(error), _) if !error.is_absent() => return Err(error.into()),
                 // Deleted in between.
                 _ => {
                     self.seen.remove(name);
@@ -221,16 +238,16 @@ impl Topics {
 
     /// Reads the places of topics that we know by their numbers only and that are to be compared now.
     async fn thicken(&mut self, admin: &Admin, waiting: &TopicsDesired) -> Result<(), ApplyError> {
-        let names: Vec<TopicName> = waiting
-            .keep
-            .keys()
-            .filter(|name| self.thin.contains(*name))
-            .cloned()
-            .collect();
+        let names = waiting.keep.keys().filter(|name| self.thin.contains(*name));
+        let names: Vec<TopicName> = names.cloned().collect();
+        self.look_at_places(admin, &names).await
+    }
+
+    async fn look_at_places(&mut self, admin: &Admin, names: &[TopicName]) -> Result<(), ApplyError> {
         if names.is_empty() {
             return Ok(());
         }
-        let metadata = admin.describe_topics(TopicSelection::Names(&names)).await?;
+        let metadata = admin.describe_topics(TopicSelection::Names(names)).await?;
         for (key, topic) in metadata.topics {
             let Some(name) = key.name else { continue };
             match (key.id, topic) {

@@ -49,7 +49,12 @@ impl Kind for Users {
             if user.starts_with(RESERVED_USER_PREFIX) {
                 continue;
             }
-            let mechanisms = credentials.unwrap_or_default().into_iter().map(|credential| {
+            let credentials = match credentials {
+                Ok(credentials) => credentials,
+                Err(error) if error.is_absent() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let mechanisms = credentials.into_iter().map(|credential| {
                 let iterations = u32::try_from(credential.iterations).unwrap_or_default();
                 (credential.mechanism.name().to_owned(), iterations)
             });

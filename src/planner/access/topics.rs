@@ -283,6 +283,46 @@ fn reassign(
     }
 }
 
+/// Who made a topic that was not there before and is in the way of its creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Creator {
+    /// An agent, for the same entry: it is ours.
+    Agent,
+    /// Perhaps an agent that is at it; it will tell.
+    PerhapsAgent,
+    /// Nobody whom we know.
+    Stranger,
+}
+
+/// Judges by what the other agents say, each with whether it is alive.
+///
+/// More than one agent may take itself for the one in charge for a while; Kafka lets one of them create the
+/// topic. Each writes down what it is about to create before it asks Kafka, and one whom Kafka refused asks
+/// here.
+pub fn creator<'a>(
+    name: &TopicName,
+    entry: Generation,
+    agents: impl IntoIterator<Item = (&'a TopicsStatus, bool)>,
+) -> Creator {
+    let judge = |(status, is_alive): (&TopicsStatus, bool)| {
+        let has_failed = status
+            .failures
+            .get(name)
+            .is_some_and(|failure| failure.generation == entry);
+        let tells = status.applied >= entry && status.topics.contains_key(name) && !has_failed;
+        let was_at_it = status.creating.get(name) == Some(&entry);
+        match (tells || was_at_it && !is_alive, was_at_it) {
+            (true, _) => Creator::Agent,
+            (false, true) => Creator::PerhapsAgent,
+            (false, false) => Creator::Stranger,
+        }
+    };
+    let judged: Vec<Creator> = agents.into_iter().map(judge).collect();
+    let worth = [Creator::Agent, Creator::PerhapsAgent];
+    let best = worth.into_iter().find(|creator| judged.contains(creator));
+    best.unwrap_or(Creator::Stranger)
+}
+
 /// How a topic that Terraform keeps differs from what was seen of it.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -89,6 +89,10 @@ pub struct TopicsStatus {
     pub topics: BTreeMap<TopicName, TopicObserved>,
     /// What could not be applied, by name.
     pub failures: BTreeMap<TopicName, AppliedFailure>,
+    /// Topics that this agent was about to create when it wrote this, with the generation of their entries,
+    /// until `applied` has passed them. Where one exists by now, this agent made it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub creating: BTreeMap<TopicName, Generation>,
 }
 
 /// One topic, as seen.

@@ -1,24 +1,24 @@
 //! Sends what a plan of topics wants, one request per kind of operation, and remembers what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::super::ApplyError;
+use super::super::kind::Kind as _;
 use super::super::shared::{Outcome, judge, statuses};
+use super::super::spread::catch_up;
 use super::Topics;
 use crate::kafka::client::{
     Admin, Apply, ConfigChange, ConfigEdit, ConfigResource, ErrorCode, KafkaError, NewPartitions, NewTopic,
     ReplicaTarget, TopicLayout, TopicPartition,
 };
 use crate::node::context::Context;
+use crate::node::hooks::stop_after_create;
+use crate::node::observer;
 use crate::planner::access::codes;
-use crate::planner::access::topics::{KafkaTopic, TopicOperation};
+use crate::planner::access::topics::{Creator, KafkaTopic, TopicOperation, creator};
 use crate::spec::ids::{Generation, KafkaUuid, NodeId, TopicName};
 use crate::store::documents::keys::PerNode;
 use crate::store::documents::{AppliedFailure, TopicsStatus};
-
-/// Another agent may have made a topic and not told it yet.
-const TOLD_WITHIN: Duration = Duration::from_millis(500);
 
 impl Topics {
     pub(super) async fn delete(
@@ -57,7 +57,9 @@ impl Topics {
         if topics.is_empty() {
             return Ok(());
         }
+        self.announce(context, &topics, generation).await?;
         let answers = admin.create_topics(&topics, Apply::Now).await?;
+        stop_after_create(context.node_id());
         for (topic, answer) in topics.into_iter().zip(answers) {
             let name = topic.name;
             match answer {
@@ -91,8 +93,27 @@ impl Topics {
         Ok(())
     }
 
-    /// A topic came up since we last looked: another agent made it for the same entry and says so, or
-    /// it is somebody else's.
+    /// Writes down what is about to be created, for another agent that takes itself for the one in charge.
+    async fn announce(
+        &mut self,
+        context: &Context,
+        topics: &[NewTopic],
+        generation: &impl Fn(&TopicName) -> Generation,
+    ) -> Result<(), ApplyError> {
+        for topic in topics {
+            let entry = generation(&topic.name);
+            // Two agents that a stranger came before would wait for each other.
+            if self.contested.get(&topic.name) != Some(&entry) {
+                self.work.status.creating.insert(topic.name.clone(), entry);
+            }
+        }
+        self.show();
+        self.work.publish(context).await?;
+        self.work.desired.check_fresh()
+    }
+
+    /// A topic came up since we last looked: another agent made it for the same entry, or it is somebody
+    /// else's.
     async fn exists(
         &mut self,
         context: &Context,
@@ -101,20 +122,25 @@ impl Topics {
         results: &mut Results,
     ) -> Result<(), ApplyError> {
         let entry = generation(&name);
-        for pause in [Duration::ZERO, TOLD_WITHIN] {
-            tokio::time::sleep(pause).await;
-            let all = statuses::<TopicsStatus>(context, PerNode::Topics).await?;
-            let told = all.into_iter().any(|status| {
-                let failed = status.failures.get(&name);
-                status.applied >= entry
-                    && status.topics.contains_key(&name)
-                    && failed.is_none_or(|failure| failure.generation != entry)
-            });
-            if told {
+        self.work.status.creating.remove(&name);
+        self.contested.insert(name.clone(), entry);
+        let agents = statuses::<TopicsStatus>(context, PerNode::Topics).await?;
+        let agents = agents.iter().filter(|(id, _)| *id != context.node_id());
+        match creator(
+            &name,
+            entry,
+            agents.map(|(id, status)| (status, is_alive(context, *id))),
+        ) {
+            Creator::Agent => {
                 self.work.snapshot.forget();
                 results.wait(name, "another agent made it");
                 return Ok(());
             }
+            Creator::PerhapsAgent => {
+                results.wait(name, "another agent is about to tell whether it made it");
+                return Ok(());
+            }
+            Creator::Stranger => {}
         }
         self.work.snapshot.forget();
         let message = format!("topic `{name}` exists already and was not made by this resource; import it");
@@ -181,13 +207,23 @@ impl Topics {
         }
         let answers = admin.create_partitions(&changes, Apply::Now).await?;
         for (change, answer) in changes.into_iter().zip(answers) {
+            let total = usize::try_from(change.total).unwrap_or_default();
             match answer {
                 Ok(()) => {
                     if let Some(seen) = self.seen.get_mut(&change.topic) {
                         let like = seen.partitions.first().cloned().unwrap_or_default();
-                        let total = usize::try_from(change.total).unwrap_or_default();
                         seen.partitions.resize(total.max(seen.partitions.len()), like);
                         self.thin.insert(change.topic);
+                    }
+                }
+                // Perhaps another agent was faster.
+                Err(error) if error.code == ErrorCode::INVALID_PARTITIONS => {
+                    catch_up(admin).await?;
+                    self.look_at_places(admin, std::slice::from_ref(&change.topic))
+                        .await?;
+                    let seen = self.seen.get(&change.topic);
+                    if seen.is_none_or(|seen| seen.partitions.len() != total) {
+                        results.note(&change.topic, &error, generation(&change.topic));
                     }
                 }
                 Err(error) => results.note(&change.topic, &error, generation(&change.topic)),
@@ -221,6 +257,14 @@ impl Topics {
         }
         Ok(())
     }
+}
+
+/// Whether the agent of another node was heard of lately.
+fn is_alive(context: &Context, id: NodeId) -> bool {
+    let peers = context.peers.borrow();
+    peers
+        .iter()
+        .any(|peer| peer.node_id == id && observer::is_fresh(peer))
 }
 
 /// What became of entries and tombstones, by name.

@@ -101,6 +101,52 @@ fn a_topic_with_a_known_id_that_is_gone_is_reported_and_never_made_again() {
 }
 
 #[test]
+fn a_topic_in_the_way_is_of_the_agent_that_tells_of_it_or_was_at_it_and_else_a_strangers() {
+    let (orders, entry) = (name("orders"), Generation(7));
+    let quiet = snapshot_with("a");
+    let told = TopicsStatus {
+        applied: entry,
+        ..snapshot_with("a")
+    };
+    let refused = TopicsStatus {
+        failures: [(
+            orders.clone(),
+            AppliedFailure {
+                generation: entry,
+                code: codes::EXISTS_ALREADY.to_owned(),
+                message: String::new(),
+            },
+        )]
+        .into(),
+        ..told.clone()
+    };
+    let at_it = |generation| TopicsStatus {
+        creating: [(orders.clone(), Generation(generation))].into(),
+        ..TopicsStatus::default()
+    };
+    for (agents, expected) in [
+        (vec![], Creator::Stranger),
+        // It may have seen what a stranger made.
+        (vec![(quiet.clone(), true)], Creator::Stranger),
+        (vec![(refused.clone(), true)], Creator::Stranger),
+        (vec![(told.clone(), true)], Creator::Agent),
+        (vec![(told.clone(), false)], Creator::Agent),
+        (vec![(at_it(7), true)], Creator::PerhapsAgent),
+        (vec![(at_it(7), false)], Creator::Agent),
+        // An entry of that name before this one.
+        (vec![(at_it(6), false)], Creator::Stranger),
+        (vec![(at_it(7), true), (told, true)], Creator::Agent),
+        (
+            vec![(refused, true), (quiet, true), (at_it(7), true)],
+            Creator::PerhapsAgent,
+        ),
+    ] {
+        let seen = agents.iter().map(|(status, is_alive)| (status, *is_alive));
+        assert_eq!(creator(&orders, entry, seen), expected, "{agents:#?}");
+    }
+}
+
+#[test]
 fn a_topic_that_was_there_before_is_not_touched_and_one_of_a_dead_agent_is_taken() {
     let document = desired(wanted(1));
     let made = plan(&document, &kafka("a", &[&[1]]), &snapshot_with("a"));
