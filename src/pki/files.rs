@@ -79,28 +79,123 @@ pub fn ensure_private_folder(path: &Utf8Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Io`]; the old file is untouched then, unless only the last sync failed.
 pub fn write_private(path: &Utf8Path, text: &Secret<String>) -> Result<(), Error> {
-    let failed = |cause| Error::Io {
+    // One writer per private file; a leftover of a killed one is simply written again.
+    Staged::write(path, "new", text)?.place()
+}
+
+/// Writes a private file that takes its place later, or never. Any number of processes may do so for one
+/// place at once.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn stage_private(path: &Utf8Path, text: &Secret<String>) -> Result<Staged, Error> {
+    let mut bytes = [0_u8; 8];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::Io {
+        action: "draw a name beside",
+        path: path.to_owned(),
+        cause: io::ErrorKind::Other.into(),
+    })?;
+    Staged::write(path, &format!("{:016x}.new", u64::from_be_bytes(bytes)), text)
+}
+
+/// Removes a private file, and what killed processes have staged for its place. A file that is gone is fine.
+///
+/// # Errors
+/// [`Error::Io`] if the file is still there.
+pub fn remove_private(path: &Utf8Path) -> Result<(), Error> {
+    let (folder, name) = split(path)?;
+    for entry in folder.read_dir_utf8().into_iter().flatten().flatten() {
+        let is_staged = entry.path().extension() == Some("new");
+        if is_staged && entry.file_name().starts_with(&format!(".{name}.")) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(Error::Io {
+            action: "remove",
+            path: path.to_owned(),
+            cause,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A private file that is written and has not taken its place yet. Dropped before, it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    temporary: Utf8PathBuf,
+    path: Utf8PathBuf,
+}
+
+impl Staged {
+    fn write(path: &Utf8Path, suffix: &str, text: &Secret<String>) -> Result<Self, Error> {
+        let (folder, name) = split(path)?;
+        let staged = Self {
+            temporary: folder.join(format!(".{name}.{suffix}")),
+            path: path.to_owned(),
+        };
+        write_new(&staged.temporary, text.expose().as_bytes()).map_err(staged.failed())?;
+        Ok(staged)
+    }
+
+    /// The place.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Takes the place; what is there is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; what is there is untouched then, unless only the last sync failed.
+    pub fn place(self) -> Result<(), Error> {
+        fs::rename(&self.temporary, &self.path).map_err(self.failed())?;
+        self.sync_folder()
+    }
+
+    /// Takes the place unless a file is there; answers whether it has.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn place_new(self) -> Result<bool, Error> {
+        match fs::hard_link(&self.temporary, &self.path) {
+            Ok(()) => self.sync_folder().map(|()| true),
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(cause) => Err(self.failed()(cause)),
+        }
+    }
+
+    fn sync_folder(&self) -> Result<(), Error> {
+        let (folder, _) = split(&self.path)?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(self.failed())
+    }
+
+    fn failed(&self) -> impl Fn(io::Error) -> Error + use<> {
+        let path = self.path.clone();
+        move |cause| Error::Io {
+            action: "write",
+            path: path.clone(),
+            cause,
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+/// The folder of a file, and its name.
+fn split(path: &Utf8Path) -> Result<(&Utf8Path, &str), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_str().is_empty());
+    let name = path.file_name().ok_or_else(|| Error::Io {
         action: "write",
         path: path.to_owned(),
-        cause,
-    };
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_str().is_empty())
-        .unwrap_or(Utf8Path::new("."));
-    let name = path
-        .file_name()
-        .ok_or_else(|| failed(io::ErrorKind::InvalidFilename.into()))?;
-    // One writer per private file; a leftover of a killed one is simply written again.
-    let temporary = folder.join(format!(".{name}.new"));
-    let written = write_new(&temporary, text.expose().as_bytes()).and_then(|()| fs::rename(&temporary, path));
-    if let Err(cause) = written {
-        let _ = fs::remove_file(&temporary);
-        return Err(failed(cause));
-    }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+        cause: io::ErrorKind::InvalidFilename.into(),
+    })?;
+    Ok((folder.unwrap_or(Utf8Path::new(".")), name))
 }
 
 fn write_new(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {

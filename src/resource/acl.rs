@@ -59,7 +59,7 @@ impl Resource<ProviderData> for Acl {
         ) else {
             return answer;
         };
-        access::create::<Self>(context, &request.planned, place, entry, &mut answer).await;
+        access::create::<Self>(context, &request.planned, place, (entry, None), &mut answer).await;
         answer
     }
 
@@ -81,7 +81,7 @@ impl Resource<ProviderData> for Acl {
         access::update::<Self>(
             context,
             &request.planned,
-            entry,
+            (entry, None),
             &mut answer,
             move |desired, before, seen, generation| {
                 bury_others(desired, before, seen, &kept, generation);

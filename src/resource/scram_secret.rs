@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use super::ProviderData;
 use super::access::{self, Entity, names};
 use super::private::ObjectPrivate;
-use crate::engine::access::{Kind, ObjectPlace, UNWRITTEN, Users, secrets, unclaimed};
+use crate::engine::access::{Kind, ObjectPlace, StagedSecret, UNWRITTEN, Users, secrets, unclaimed};
 use crate::spec::check::user::{check_user, refuse_secret_arn};
 use crate::spec::objects::{PasswordSource, UserSpec};
 use crate::store::documents::{SecretReference, UserDesired, UserObserved, WrittenConfiguration};
@@ -72,11 +72,8 @@ impl Resource<ProviderData> for ScramSecret {
             }
         };
         let written = written(&request.config, &spec);
-        let entry = entry(spec, &made, written);
-        access::create::<Self>(context, &request.planned, place, entry, &mut answer).await;
-        if answer.state.is_none() {
-            made.withdraw().await;
-        }
+        let (entry, secret) = entry(spec, made, written);
+        access::create::<Self>(context, &request.planned, place, (entry, secret), &mut answer).await;
         answer
     }
 
@@ -118,8 +115,15 @@ impl Resource<ProviderData> for ScramSecret {
                 }
             };
         let written = written(&request.config, &spec);
-        let entry = entry(spec, &made, written);
-        access::update::<Self>(context, &request.planned, entry, &mut answer, |_, _, _, _| ()).await;
+        let (entry, secret) = entry(spec, made, written);
+        access::update::<Self>(
+            context,
+            &request.planned,
+            (entry, secret),
+            &mut answer,
+            |_, _, _, _| (),
+        )
+        .await;
         answer
     }
 
@@ -217,17 +221,22 @@ fn is_source_as_planned(spec: &UserSpec, planned: &Object, diagnostics: &mut Dia
     false
 }
 
-fn entry(spec: UserSpec, made: &password::Made, written: WrittenConfiguration) -> UserDesired {
-    UserDesired {
+fn entry(
+    spec: UserSpec,
+    made: password::Made,
+    written: WrittenConfiguration,
+) -> (UserDesired, Option<StagedSecret>) {
+    let entry = UserDesired {
         claim: unclaimed(),
         generation: UNWRITTEN,
         mechanism: spec.mechanism,
         iterations: spec.iterations,
-        secret: made.reference.clone(),
+        secret: made.reference,
         secret_version: made.version,
-        fingerprint: made.fingerprint.clone(),
+        fingerprint: made.fingerprint,
         written,
-    }
+    };
+    (entry, made.staged)
 }
 
 /// The file of a user's secret on this machine.

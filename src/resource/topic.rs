@@ -58,7 +58,7 @@ impl Resource<ProviderData> for Topic {
         ) else {
             return answer;
         };
-        access::create::<Self>(context, &request.planned, place, entry, &mut answer).await;
+        access::create::<Self>(context, &request.planned, place, (entry, None), &mut answer).await;
         answer
     }
 
@@ -77,7 +77,14 @@ impl Resource<ProviderData> for Topic {
             return answer;
         };
         entry.topic_id = id_of(&request.prior);
-        access::update::<Self>(context, &request.planned, entry, &mut answer, |_, _, _, _| ()).await;
+        access::update::<Self>(
+            context,
+            &request.planned,
+            (entry, None),
+            &mut answer,
+            |_, _, _, _| (),
+        )
+        .await;
         answer
     }
 

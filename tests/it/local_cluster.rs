@@ -134,19 +134,20 @@ async fn lives_and_goes(name: &str, zones: &[&str]) {
         uid: Some(outcome.handle.uid.clone()),
         name: TopicName::new("orders"),
     };
-    let create = ObjectCreate {
+    let create = || ObjectCreate {
         place: place.clone(),
         entry: topic(3),
+        secret: None,
         caller: caller(),
         limits: limits(60),
     };
     let began = Instant::now();
-    let made = access.create(create.clone()).await.unwrap();
+    let made = access.create(create()).await.unwrap();
     println!("topic: {:?}", began.elapsed());
     assert!(made.failure.is_none(), "{:?}", made.failure);
     assert_eq!(made.seen.unwrap().partitions, 3);
     assert!(
-        access.create(create).await.is_err(),
+        access.create(create()).await.is_err(),
         "a second address for one topic"
     );
     let delete = ObjectDelete {

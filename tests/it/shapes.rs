@@ -1,6 +1,8 @@
 //! Clusters of other shapes than three zones with one broker each, and everything that is on one, under real
 //! Terraform with real Kafka.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -175,6 +177,17 @@ fn of_two_at_once_one_gets_each_object(cluster: &Terraform) {
         let holders = [&left, &right].map(|terraform| terraform.state(address) != Value::Null);
         assert_ne!(holders[0], holders[1], "{address} in {holders:?}: {errors:#?}");
     }
+    // The one who lost has neither written over the other's secret nor taken it away.
+    let user = [&left, &right]
+        .map(|terraform| terraform.state("msk_scram_secret.u"))
+        .into_iter()
+        .find(|user| *user != Value::Null)
+        .unwrap();
+    let file = Path::new(user["secret_file"].as_str().unwrap());
+    let secret: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(secret["username"], "app");
+    let files = fs::read_dir(file.parent().unwrap()).unwrap();
+    assert_eq!(files.count(), 1);
     assert_eq!(errors.len(), 3, "{errors:#?}");
     for error in &errors {
         assert!(

@@ -30,6 +30,7 @@ pub use adopt::unclaimed;
 pub use error::AccessError;
 pub use follower::Snapshot;
 pub use kind::{Acls, Kind, Topics, Users};
+pub use secrets::StagedSecret;
 
 use follower::Follower;
 use records::Records;
@@ -123,12 +124,14 @@ pub struct ObjectReading<K: Kind> {
 }
 
 /// A create.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ObjectCreate<K: Kind> {
     /// Which object.
     pub place: ObjectPlace<K>,
     /// The entry as wanted; claim and generation are filled in.
     pub entry: K::Entry,
+    /// The secret that the entry refers to, if it is a new one.
+    pub secret: Option<StagedSecret>,
     /// Where Terraform was started.
     pub caller: Caller,
     /// When to give up.
@@ -136,7 +139,7 @@ pub struct ObjectCreate<K: Kind> {
 }
 
 /// An update.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ObjectUpdate<K: Kind> {
     /// Which object.
     pub place: ObjectPlace<K>,
@@ -144,6 +147,8 @@ pub struct ObjectUpdate<K: Kind> {
     pub claim: ClaimId,
     /// The entry as wanted; claim and generation are filled in.
     pub entry: K::Entry,
+    /// The secret that the entry refers to, if it is a new one.
+    pub secret: Option<StagedSecret>,
     /// When to give up.
     pub limits: Limits,
 }

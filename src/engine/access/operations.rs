@@ -10,7 +10,7 @@ use super::rules::{Placed, Placing, bury, effective_phase, exists, failure_of, n
 use super::writer::Edit;
 use super::{
     Access, Lane, ObjectCreate, ObjectDelete, ObjectDeletion, ObjectOutcome, ObjectPlace, ObjectReading,
-    ObjectUpdate,
+    ObjectUpdate, secrets,
 };
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -54,13 +54,34 @@ impl<E: Engine> Access<E> {
             Placed::Refused(error) => return Err(error),
         };
         self.walk.note(&claim);
+        let mut first_file = None;
+        if let Some(secret) = request.secret {
+            match secret.place().await {
+                Ok(file) => first_file = file,
+                Err(error) => {
+                    self.withdraw(&lane, &request.place, &K::claim(&entry).id, None)
+                        .await?;
+                    return Err(error);
+                }
+            }
+        }
         let outcome = self
             .outcome(&lane, &request.place, &record.body.uid, entry, &request.limits)
             .await?;
         match &outcome.failure {
             Some(AccessError::Refused { .. }) => {
-                // Nothing of ours is there, or what is there is taken away: no state is left behind.
-                self.withdraw(&lane, &request.place, &outcome).await?;
+                // Nothing of ours is there, or what is there is taken away: no state is left behind. The file goes
+                // while the entry still keeps others from writing theirs.
+                if let Some(file) = &first_file
+                    && let Err(error) = secrets::remove(file).await
+                {
+                    tracing::warn!(%error, "a secret file of a refused create stays");
+                }
+                let seen = outcome
+                    .seen
+                    .clone()
+                    .filter(|_| !outcome.failure.as_ref().is_some_and(is_foreign));
+                self.withdraw(&lane, &request.place, &outcome.claim, seen).await?;
                 Err(match outcome.failure {
                     Some(AccessError::Refused { code, .. }) if code == codes::EXISTS_ALREADY => {
                         exists::<K>(&request.place.name, record.body.name.as_str(), String::new())
@@ -122,6 +143,9 @@ impl<E: Engine> Access<E> {
         match placed {
             Placed::Written(entry) => {
                 self.walk.note(&request.claim);
+                if let Some(secret) = request.secret {
+                    secret.place().await?;
+                }
                 self.outcome(&lane, &request.place, &record.body.uid, entry, &request.limits)
                     .await
             }
@@ -266,14 +290,10 @@ impl<E: Engine> Access<E> {
         &self,
         lane: &Lane<K>,
         place: &ObjectPlace<K>,
-        outcome: &ObjectOutcome<K>,
+        claim: &ClaimId,
+        seen: Option<K::Seen>,
     ) -> Result<(), AccessError> {
-        let is_foreign = matches!(
-            &outcome.failure,
-            Some(AccessError::Refused { code, .. }) if code == codes::EXISTS_ALREADY || code == codes::REPLACED
-        );
-        let (name, claim) = (place.name.clone(), outcome.claim.clone());
-        let seen = outcome.seen.clone().filter(|_| !is_foreign);
+        let (name, claim) = (place.name.clone(), claim.clone());
         lane.writer
             .change(move |desired, generation| {
                 let entry = K::keep(desired).get(&name).cloned();
@@ -289,6 +309,13 @@ impl<E: Engine> Access<E> {
             .await?;
         Ok(())
     }
+}
+
+fn is_foreign(failure: &AccessError) -> bool {
+    matches!(
+        failure,
+        AccessError::Refused { code, .. } if code == codes::EXISTS_ALREADY || code == codes::REPLACED
+    )
 }
 
 /// A cluster of the same name that was made anew is another one.

@@ -3,8 +3,6 @@
 //! A desired document only refers to the file. The fingerprint lets an agent tell whether what it reads
 //! is what was meant; its key lies beside the secrets and in no document.
 
-use std::sync::{Mutex, PoisonError};
-
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,16 +12,13 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::error::AccessError;
 use crate::engine::effects::effect;
-use crate::pki::files::{ensure_private_folder, read_private, write_private};
+use crate::pki::files::{Staged, ensure_private_folder, read_private, remove_private, stage_private};
 use crate::pki::fingerprint;
 use crate::secret::Secret;
 
 /// 24 random bytes are 32 characters.
 const PASSWORD_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
-
-/// Held while the key of fingerprints is looked for and made.
-static KEY_LOCK: Mutex<()> = Mutex::new(());
 
 /// A secret file's content.
 #[derive(Serialize, Deserialize)]
@@ -38,13 +33,35 @@ impl Drop for Content {
     }
 }
 
-/// A written secret: where it lies, and its fingerprint for the desired document.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenSecret {
-    /// The file.
-    pub path: Utf8PathBuf,
-    /// Its keyed fingerprint.
-    pub fingerprint: String,
+/// A secret that takes its place once the entry that refers to it is written: two creates of one user must
+/// not write over each other's. Dropped before, it is removed.
+#[derive(Debug)]
+pub struct StagedSecret {
+    file: Staged,
+    fingerprint: String,
+    is_first: bool,
+}
+
+impl StagedSecret {
+    /// Where it will lie.
+    pub fn path(&self) -> &Utf8Path {
+        self.file.path()
+    }
+
+    /// Its keyed fingerprint, for the desired document.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Puts it in place. Answers the file if a create that is refused has to take it away again.
+    pub(super) async fn place(self) -> Result<Option<Utf8PathBuf>, AccessError> {
+        let path = self.path().to_owned();
+        effect("write a secret", async {
+            self.file.place().map_err(file_error(&path))
+        })
+        .await?;
+        Ok(self.is_first.then_some(path))
+    }
 }
 
 /// The secret file of a user below a cluster's private directory. The name is encoded, so that no user
@@ -74,15 +91,17 @@ pub fn random_password() -> Result<Secret<String>, AccessError> {
     Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_ref())))
 }
 
-/// Writes a user's secret file, 0600 in a 0700 directory.
+/// Writes a user's secret file, 0600 in a 0700 directory, beside its place. `is_first`: no other one is known
+/// to be there.
 ///
 /// # Errors
 /// [`AccessError::SecretFile`].
-pub async fn write(
+pub fn stage(
     private_directory: &Utf8Path,
     username: &str,
     password: &Secret<String>,
-) -> Result<WrittenSecret, AccessError> {
+    is_first: bool,
+) -> Result<StagedSecret, AccessError> {
     let path = secret_file(private_directory, username);
     let content = Content {
         username: username.to_owned(),
@@ -93,14 +112,14 @@ pub async fn write(
     })?;
     let text = Secret::new(text);
     let fingerprint = fingerprint(private_directory, username, password)?;
-    effect("write a secret", async {
-        let failed = file_error(&path);
-        ensure_private_folder(path.parent().unwrap_or(private_directory))
-            .and_then(|()| write_private(&path, &text))
-            .map_err(failed)
+    let file = ensure_private_folder(path.parent().unwrap_or(private_directory))
+        .and_then(|()| stage_private(&path, &text))
+        .map_err(file_error(&path))?;
+    Ok(StagedSecret {
+        file,
+        fingerprint,
+        is_first,
     })
-    .await?;
-    Ok(WrittenSecret { path, fingerprint })
 }
 
 /// Reads the password of a user's secret file; `None` if there is no file.
@@ -120,19 +139,10 @@ pub fn read(path: &Utf8Path) -> Result<Option<Secret<String>>, AccessError> {
 /// Removes a user's secret file; one that is gone is fine.
 ///
 /// # Errors
-/// [`AccessError::Internal`] if it cannot be removed.
+/// [`AccessError::SecretFile`] if it cannot be removed.
 pub async fn remove(path: &Utf8Path) -> Result<(), AccessError> {
     effect("remove a secret", async {
-        match std::fs::remove_file(path) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => {
-                tracing::warn!(%error, path = %path, "a secret file cannot be removed");
-                Err(AccessError::Internal {
-                    what: "a secret file cannot be removed",
-                })
-            }
-        }
+        remove_private(path).map_err(file_error(path))
     })
     .await
 }
@@ -152,8 +162,6 @@ pub fn fingerprint(
 
 fn fingerprint_key(private_directory: &Utf8Path) -> Result<Secret<String>, AccessError> {
     let path = fingerprint::key_file(private_directory);
-    // Two first users at once make one key.
-    let _alone = KEY_LOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(key) = read_private(&path).map_err(file_error(&path))? {
         return Ok(key);
     }
@@ -161,8 +169,15 @@ fn fingerprint_key(private_directory: &Utf8Path) -> Result<Secret<String>, Acces
     fill(bytes.as_mut())?;
     let key = Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()));
     ensure_private_folder(private_directory).map_err(file_error(private_directory))?;
-    write_private(&path, &key).map_err(file_error(&path))?;
-    Ok(key)
+    // Two first users at once, also of two runs, have one key.
+    let staged = stage_private(&path, &key).map_err(file_error(&path))?;
+    if staged.place_new().map_err(file_error(&path))? {
+        return Ok(key);
+    }
+    let first = read_private(&path).map_err(file_error(&path))?;
+    first.ok_or(AccessError::Internal {
+        what: "the key of fingerprints is there and is not",
+    })
 }
 
 fn fill(bytes: &mut [u8]) -> Result<(), AccessError> {
@@ -185,7 +200,7 @@ mod tests {
 
     use camino::Utf8PathBuf;
 
-    use super::{fingerprint, random_password, read, secret_file, write};
+    use super::{fingerprint, random_password, read, remove, secret_file, stage};
     use crate::secret::Secret;
 
     fn temporary() -> (tempfile::TempDir, Utf8PathBuf) {
@@ -200,17 +215,51 @@ mod tests {
         let private = root.join("private");
         let password = random_password().unwrap();
         assert_eq!(password.expose().len(), 32);
-        let written = write(&private, "app", &password).await.unwrap();
-        let mode = std::fs::metadata(&written.path).unwrap().permissions().mode();
+        let staged = stage(&private, "app", &password, true).unwrap();
+        let (path, print) = (staged.path().to_owned(), staged.fingerprint().to_owned());
+        assert!(read(&path).unwrap().is_none());
+        assert_eq!(staged.place().await.unwrap(), Some(path.clone()));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(read(&written.path).unwrap().unwrap().expose(), password.expose());
-        assert_eq!(
-            fingerprint(&private, "app", &password).unwrap(),
-            written.fingerprint
-        );
+        assert_eq!(read(&path).unwrap().unwrap().expose(), password.expose());
+        assert_eq!(fingerprint(&private, "app", &password).unwrap(), print);
         let other = Secret::new("other".to_owned());
-        assert_ne!(fingerprint(&private, "app", &other).unwrap(), written.fingerprint);
-        assert!(!written.fingerprint.contains(password.expose()));
+        assert_ne!(fingerprint(&private, "app", &other).unwrap(), print);
+        assert!(!print.contains(password.expose()));
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_not_placed_leaves_the_one_that_is_there_and_no_file() {
+        let (_keep, root) = temporary();
+        let private = root.join("private");
+        let [first, second] = ["first", "second"].map(|text| Secret::new(text.to_owned()));
+        let staged = [&first, &second].map(|password| stage(&private, "app", password, true).unwrap());
+        let path = staged[0].path().to_owned();
+        let [winner, loser] = staged;
+        winner.place().await.unwrap();
+        drop(loser);
+        assert_eq!(read(&path).unwrap().unwrap().expose(), "first");
+        // What a killed run has left goes with the user.
+        std::mem::forget(stage(&private, "app", &second, false).unwrap());
+        let files = || std::fs::read_dir(private.join("secrets")).unwrap().count();
+        assert_eq!(files(), 2);
+        remove(&path).await.unwrap();
+        assert_eq!(files(), 0);
+    }
+
+    #[test]
+    fn first_users_at_once_have_one_key() {
+        let (_keep, root) = temporary();
+        let private = root.join("private");
+        let password = Secret::new("p".to_owned());
+        let prints: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..16)
+                .map(|_| scope.spawn(|| fingerprint(&private, "app", &password).unwrap()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(prints.len(), 1);
+        assert_eq!(std::fs::read_dir(&private).unwrap().count(), 1);
     }
 
     #[test]

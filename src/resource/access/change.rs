@@ -3,6 +3,7 @@
 use super::{Entity, LocalAccess, TIMEOUT, private_of, report};
 use crate::engine::access::{
     AccessError, Kind, ObjectCreate, ObjectDelete, ObjectDeletion, ObjectOutcome, ObjectPlace, ObjectUpdate,
+    StagedSecret,
 };
 use crate::engine::run::Limits;
 use crate::resource::private::{self, ObjectPrivate};
@@ -40,7 +41,7 @@ pub(in crate::resource) async fn create<T: Entity>(
     context: &Context<ProviderData>,
     planned: &Object,
     place: ObjectPlace<T::Kind>,
-    entry: <T::Kind as Kind>::Entry,
+    (entry, secret): (<T::Kind as Kind>::Entry, Option<StagedSecret>),
     answer: &mut Applied,
 ) {
     answer.private = Private::default();
@@ -59,6 +60,7 @@ pub(in crate::resource) async fn create<T: Entity>(
     let create = ObjectCreate {
         place,
         entry,
+        secret,
         caller: data.caller.clone(),
         limits: limits(context),
     };
@@ -91,7 +93,7 @@ pub(in crate::resource) async fn create<T: Entity>(
 pub(in crate::resource) async fn update<T: Entity>(
     context: &Context<ProviderData>,
     planned: &Object,
-    entry: <T::Kind as Kind>::Entry,
+    (entry, secret): (<T::Kind as Kind>::Entry, Option<StagedSecret>),
     answer: &mut Applied,
     also: impl Fn(
         &mut <T::Kind as Kind>::Desired,
@@ -128,6 +130,7 @@ pub(in crate::resource) async fn update<T: Entity>(
         place,
         claim: kept.claim.clone(),
         entry,
+        secret,
         limits: limits(context),
     };
     let outcome = match access.update::<T::Kind>(update, also).await {

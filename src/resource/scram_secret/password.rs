@@ -1,7 +1,7 @@
 //! Where a user's password comes from, and the file that holds it.
 
 use super::{ScramSecret, secret_path};
-use crate::engine::access::{AccessError, ObjectPlace, ObjectReading, Users, secrets};
+use crate::engine::access::{AccessError, ObjectPlace, ObjectReading, StagedSecret, Users, secrets};
 use crate::process::holder_lives;
 use crate::resource::ProviderData;
 use crate::resource::access::{Entity as _, LocalAccess};
@@ -16,8 +16,8 @@ pub(super) struct Made {
     pub(super) reference: SecretReference,
     pub(super) version: u64,
     pub(super) fingerprint: String,
-    /// The file, if it was made for a create that may still be refused.
-    new_file: Option<camino::Utf8PathBuf>,
+    /// The secret itself, if it is a new one.
+    pub(super) staged: Option<StagedSecret>,
 }
 
 impl Made {
@@ -27,16 +27,7 @@ impl Made {
             reference: entry.secret.clone(),
             version: entry.secret_version,
             fingerprint: entry.fingerprint.clone(),
-            new_file: None,
-        }
-    }
-
-    /// Takes the file of a refused create away again.
-    pub(super) async fn withdraw(self) {
-        if let Some(path) = self.new_file
-            && let Err(error) = secrets::remove(&path).await
-        {
-            tracing::warn!(%error, "a secret file of a refused create stays");
+            staged: None,
         }
     }
 }
@@ -59,12 +50,7 @@ pub(super) async fn for_create(
         return Ok(Made::kept(there));
     }
     let version = reading.entry.as_ref().map_or(0, |entry| entry.secret_version);
-    let is_new_file = reading.entry.is_none();
-    let mut made = write(data, place, &reading, version + 1, spec, config).await?;
-    if !is_new_file {
-        made.new_file = None;
-    }
-    Ok(made)
+    stage(data, place, &reading, version + 1, spec, config)
 }
 
 /// Whether a create may take over what is there: left by a dead run of this caller, or gone outside.
@@ -109,12 +95,10 @@ pub(super) async fn for_update(
     if there.claim.id != kept.claim || !is_new {
         return Ok(Made::kept(there));
     }
-    let mut made = write(data, &place, &reading, there.secret_version + 1, spec, config).await?;
-    made.new_file = None;
-    Ok(made)
+    stage(data, &place, &reading, there.secret_version + 1, spec, config)
 }
 
-async fn write(
+fn stage(
     data: &ProviderData,
     place: &ObjectPlace<Users>,
     reading: &ObjectReading<Users>,
@@ -128,12 +112,12 @@ async fn write(
         .ok_or(AccessError::Internal {
             what: "a secret without a data directory",
         })?;
-    let written = secrets::write(&directory, &place.name, &password).await?;
+    let staged = secrets::stage(&directory, &place.name, &password, reading.entry.is_none())?;
     Ok(Made {
-        reference: SecretReference::File(written.path.as_str().to_owned()),
+        reference: SecretReference::File(staged.path().as_str().to_owned()),
         version,
-        fingerprint: written.fingerprint,
-        new_file: Some(written.path),
+        fingerprint: staged.fingerprint().to_owned(),
+        staged: Some(staged),
     })
 }
 

@@ -33,8 +33,8 @@ resource "msk_acl" "o" {
 const CREATE: [&str; 5] = [
     "create a configuration",
     "write topics, ACLs or users",
-    "write a secret",
     "write topics, ACLs or users",
+    "write a secret",
     "write topics, ACLs or users",
 ];
 

@@ -141,7 +141,7 @@ impl Admin {
     /// Makes a voter an observer, or forgets one that will not come back.
     ///
     /// A voter that answers may take the active controller down with it: the leader sends each voter a
-    /// BeginQuorumEpoch every second, and an answer that comes after the voter is removed ends the leader's process
+    /// `BeginQuorumEpoch` every second, and an answer that comes after the voter is removed ends the leader's process
     /// (`LeaderState.ensureValidVoter`: "Unexpected acknowledgement from non-voter"; seen with Kafka 3.9.2). So
     /// end the voter's process first, and count on a restart of the leader.
     ///
