@@ -88,7 +88,9 @@ OFFERS = {18: 3, 3: 12, 60: 0, 32: 4, 44: 1, 29: 2, 50: 0, 55: 1}
 
 def api_versions(_):
     offers = [struct.pack(">hhh", key, version, version) + b"\0" for key, version in OFFERS.items()]
-    return struct.pack(">h", 0) + array(offers) + struct.pack(">i", 0) + b"\0"
+    # One tagged field: finalized_features_epoch, up to where this broker has published the metadata log.
+    epoch = uvarint(1) + uvarint(1) + uvarint(8) + struct.pack(">q", 1)
+    return struct.pack(">h", 0) + array(offers) + struct.pack(">i", 0) + epoch
 
 
 def metadata(_):
