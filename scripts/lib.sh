@@ -135,3 +135,19 @@ Add this line inside that block, then run this again:
         fi
     done
 }
+
+# Prints a Python with the packages of the AWS stand, made in a cache directory the first time.
+stand_python() {
+    if [ -n "${MSK_STAND_PYTHON:-}" ]; then echo "$MSK_STAND_PYTHON"; return; fi
+    local wanted=$root/tests/stand/requirements.txt sum place
+    sum=$(cksum <"$wanted" | cut -d ' ' -f 1)
+    place=${XDG_CACHE_HOME:-$HOME/.cache}/terraform-provider-msk/stand-$sum
+    if [ ! -e "$place/complete" ]; then
+        have python3 || fail "python3 (3.11 or newer) with venv is needed for the AWS stand"
+        rm -rf "$place"
+        python3 -m venv "$place" >&2
+        "$place/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted" >&2
+        touch "$place/complete"
+    fi
+    echo "$place/bin/python"
+}

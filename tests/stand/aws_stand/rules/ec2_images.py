@@ -1,0 +1,70 @@
+"""Images: a copy into the account is `pending` first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import rule
+from .common import check_tags, dry_run, remembered
+from .ec2_launch import find_image
+from ..messages import AwsError, Call, Params
+
+if TYPE_CHECKING:
+    from ..stand import Stand
+
+
+@rule("ec2", "CopyImage")
+def copy(stand: Stand, call: Call) -> Params:
+    """A copy of our own; its state is held."""
+    check_tags(call, "image", "snapshot")
+    if call.params["SourceRegion"] == call.region:
+        find_image(stand, call, call.params["SourceImageId"])
+    dry_run(call)
+
+    def make() -> Params:
+        result = stand.ask(call, "CopyImage", {k: v for k, v in call.params.items() if k != "ClientToken"})
+        stand.world.images[result["ImageId"]] = stand.world.hold()
+        stand.world.born(result["ImageId"])
+        return result
+
+    return remembered(stand, call, make)
+
+
+@rule("ec2", "DescribeImages")
+def describe(stand: Stand, call: Call) -> Params:
+    """moto knows Amazon's images and their filters; ours are unseen and `pending` first."""
+    ids = call.params.get("ImageIds") or []
+    if call.params.get("NextToken"):
+        return {"Images": []}
+    for id in ids:
+        stand.world.need(id, "InvalidAMIID.NotFound", "image id")
+    dry_run(call)
+    result = stand.ask(call, "DescribeImages", call.params)
+    found = []
+    for image in result["Images"]:
+        unseen = stand.world.unseen.get(image["ImageId"])
+        if unseen is not None and not ids and unseen.by_filter.poll():
+            continue
+        hold = stand.world.images.get(image["ImageId"])
+        found.append({**image, "State": "pending"} if hold is not None and hold.poll() else image)
+    return {"Images": found}
+
+
+@rule("ec2", "DeregisterImage")
+def deregister(stand: Stand, call: Call) -> Params:
+    """Removes an image of ours; its snapshots stay unless asked."""
+    id = call.params["ImageId"]
+    stand.world.need(id, "InvalidAMIID.NotFound", "image id")
+    if id not in stand.world.images:
+        raise AwsError("AuthFailure", f"Not authorized for image:{id}", 403)
+    dry_run(call)
+    image = stand.ask(call, "DescribeImages", {"ImageIds": [id]})["Images"][0]
+    stand.ask(call, "DeregisterImage", {"ImageId": id})
+    stand.world.known_images.pop(id, None)
+    stand.world.images.pop(id, None)
+    if call.params.get("DeleteAssociatedSnapshots"):
+        for mapping in image.get("BlockDeviceMappings", []):
+            snapshot = (mapping.get("Ebs") or {}).get("SnapshotId")
+            if snapshot:
+                stand.ask(call, "DeleteSnapshot", {"SnapshotId": snapshot})
+    return {"Return": True}

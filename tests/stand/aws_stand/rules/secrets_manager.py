@@ -1,0 +1,80 @@
+"""Secrets Manager, and the small services that moto answers well enough."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from . import passing, rule
+from .kms import usable
+from ..messages import AwsError, Call, HttpResponse
+
+if TYPE_CHECKING:
+    from ..stand import Stand
+
+passing("secretsmanager", "ListSecrets", "TagResource", "UntagResource", "RestoreSecret", "ListSecretVersionIds", "GetResourcePolicy",
+        "PutResourcePolicy", "DeleteResourcePolicy", "UpdateSecretVersionStage", "DeleteSecret", "DescribeSecret",
+        "GetRandomPassword", "ValidateResourcePolicy")  # fmt: skip
+passing("ssm", "GetParameter", "GetParameters", "GetParametersByPath")
+passing("logs", "CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups", "PutRetentionPolicy", "CreateLogStream", "PutLogEvents",
+        "DescribeLogStreams", "TagResource", "UntagResource", "ListTagsForResource", "GetLogEvents")  # fmt: skip
+passing("monitoring", "PutMetricData", "ListMetrics", "GetMetricStatistics")
+passing("route53", "CreateHostedZone", "GetHostedZone", "DeleteHostedZone", "ListHostedZonesByName", "ListHostedZones",
+        "ChangeResourceRecordSets", "ListResourceRecordSets", "GetChange", "ListTagsForResource")  # fmt: skip
+
+_QUOTAS = {"L-1216C47A": ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 512.0),
+           "L-0EA8095F": ("Inbound or outbound rules per security group", 60.0),
+           "L-7A658B76": ("Storage for General Purpose SSD (gp3) volumes, in TiB", 50.0),
+           "L-DF5E4CA3": ("Network interfaces per Region", 5000.0),
+           "L-CDE20ADC": ("Auto Scaling groups per region", 500.0)}  # fmt: skip
+
+
+@rule("secretsmanager", "CreateSecret", "PutSecretValue", "GetSecretValue", "UpdateSecret")
+def use(stand: Stand, call: Call) -> HttpResponse:
+    """A key that does not work makes a secret unreadable; a name in its deletion window cannot be made anew."""
+    key = call.params.get("KmsKeyId")
+    if call.action == "CreateSecret":
+        for secret in stand.ask(call, "ListSecrets", {"IncludePlannedDeletion": True})["SecretList"]:
+            if secret["Name"] == call.params["Name"] and secret.get("DeletedDate"):
+                raise AwsError("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
+    else:
+        try:
+            key = stand.ask(call, "DescribeSecret", {"SecretId": call.params["SecretId"]}).get("KmsKeyId") or key
+        except AwsError:
+            key = None
+    if key and not key.endswith("alias/aws/secretsmanager") and not usable(stand, call, key):
+        code = "DecryptionFailure" if call.action == "GetSecretValue" else "EncryptionFailure"
+        raise AwsError(code, "Secrets Manager can't use the KMS key of this secret.")
+    return stand.moto.forward(call.http)
+
+
+@rule("secretsmanager", "BatchGetSecretValue")
+def batch(stand: Stand, call: Call) -> HttpResponse:
+    """Secrets that are being deleted are left out (moto fails the whole call for them)."""
+    page = call.params.get("MaxResults") or 20
+    listed = stand.ask(call, "ListSecrets", {"Filters": call.params.get("Filters") or []})["SecretList"]
+    ids = call.params.get("SecretIdList") or sorted(s["ARN"] for s in listed if not s.get("DeletedDate"))
+    if stand.settings.page_size and not call.params.get("SecretIdList"):
+        page = min(page, stand.settings.page_size)
+    start = int(call.params.get("NextToken") or 0)
+    values, errors = [], []
+    for id in ids[start : start + page]:
+        try:
+            value = stand.ask(call, "GetSecretValue", {"SecretId": id})
+            values.append({**value, "CreatedDate": value["CreatedDate"].timestamp()})
+        except AwsError as error:
+            errors.append({"SecretId": id, "ErrorCode": error.code, "Message": error.message})
+    body = {"SecretValues": values, "Errors": errors}
+    if len(ids) > start + page and not call.params.get("SecretIdList"):
+        body["NextToken"] = str(start + page)
+    return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body, default=str).encode())
+
+
+@rule("servicequotas", "GetServiceQuota", "GetAWSDefaultServiceQuota")
+def quota(stand: Stand, call: Call) -> HttpResponse:
+    """The few that a preflight reads; moto has none."""
+    code = call.params["QuotaCode"]
+    if code not in _QUOTAS:
+        raise AwsError("NoSuchResourceException", f"the stand does not know the quota {code}")
+    name, value = _QUOTAS[code]
+    return stand.json(call, {"Quota": {"ServiceCode": call.params["ServiceCode"], "QuotaCode": code, "QuotaName": name, "Value": value}})
