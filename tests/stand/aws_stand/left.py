@@ -83,7 +83,7 @@ class Ledger:
         found: dict[str, set[str]] = {}
         for kind, (service, action, path) in _LISTS.items():
             try:
-                answer = stand.moto.call(service, action, _ASKED.get(kind, {}), region=stand.region)
+                answer = stand.moto.whole(service, action, _ASKED.get(kind, {}), region=stand.region)
             except AwsError:
                 continue
             found[kind] = set(jmespath.search(path, answer) or [])

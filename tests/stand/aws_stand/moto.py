@@ -24,6 +24,10 @@ from .messages import AwsError, HttpRequest, HttpResponse, Params, Refused
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "te", "trailer", "upgrade"}
 
 
+_LARGEST: dict[str, Params] = {"DescribeLaunchTemplates": {"MaxResults": 100_000}}
+"""moto ends such lists after 15 without a word."""
+
+
 class Moto:
     """One moto server of our own, which ends with us."""
 
@@ -120,6 +124,19 @@ class Moto:
             raise AwsError(error.get("Code", "Unknown"), error.get("Message", ""), answer.status)
         parsed.pop("ResponseMetadata", None)
         return cast(dict[str, Any], parsed)
+
+    def whole(self, service: str, action: str, params: Params, *, region: str, access_key: str = "stand") -> dict[str, Any]:
+        """Like `call`, with all pages in one, whatever page the parameters ask for."""
+        page = catalog.paginator(service, action) or {}
+        inputs, token, member = page.get("input_token", []), page.get("output_token"), page.get("result_key")
+        left_out = {page.get("limit_key"), *(inputs if isinstance(inputs, list) else [inputs])}
+        plain = {k: v for k, v in params.items() if k not in left_out} | _LARGEST.get(action, {})
+        result = self.call(service, action, plain, region=region, access_key=access_key)
+        if isinstance(token, str) and isinstance(member, str) and isinstance(inputs, str):
+            while following := result.pop(token, None):
+                step = self.call(service, action, {**plain, inputs: following}, region=region, access_key=access_key)
+                result = {**step, member: result.get(member, []) + step.get(member, [])}
+        return result
 
     def _connection(self) -> http.client.HTTPConnection:
         connection: http.client.HTTPConnection | None = getattr(self._connections, "value", None)

@@ -81,7 +81,11 @@ class Stand:
         call: Call | None = None
         action = "?"
         try:
-            service, call = self._understand(request)
+            scope = sigv4.scope(request)
+            if scope is None:
+                raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+            service = scope.service
+            call = self._understand(request, scope)
             action = call.action
             answer = self._serve(call)
         except AwsError as error:
@@ -99,17 +103,11 @@ class Stand:
         self._note(service, action, call, answer.status, answer)
         return answer
 
-    def _understand(self, request: HttpRequest) -> tuple[str, Call]:
-        scope = sigv4.scope(request)
-        if scope is None:
-            raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    def _understand(self, request: HttpRequest, scope: sigv4.Scope) -> Call:
         service = scope.service
         if service not in catalog.SIGNING_NAMES:
             raise Refused(f"the stand does not know the service {service!r}")
-        try:
-            model, params, problems = self._decode(service, request)
-        except Refused as refusal:
-            raise Refused(f"{service}: {refusal}") from None
+        model, params, problems = self._decode(service, request)
         problems += check.check(params, model.input_shape) if model.input_shape is not None else []
         key = self.principals.find(
             scope.access_key, request.headers.get("x-amz-security-token") or scope.token, service, self.now()
@@ -119,9 +117,8 @@ class Stand:
         call = Call(request, service, scope.region, scope.access_key, model, params, key.principal)
         if problems:
             self.log.fail(f"{service}:{call.action}: not in the public API: " + "; ".join(problems))
-            self._note(service, call.action, call, 400, None)
             raise AwsError("StandFailure", f"{call.action}: " + "; ".join(problems))
-        return service, call
+        return call
 
     def _decode(self, service: str, request: HttpRequest) -> tuple[Any, Params, list[str]]:
         models = catalog.service(service)
@@ -209,11 +206,7 @@ class Stand:
     def ask(self, call: Call, action: str, params: Params, service: str | None = None) -> dict[str, Any]:
         """Asks moto, in the caller's account and Region, without pages."""
         service = service or call.service
-        page = catalog.paginator(service, action) or {}
-        tokens = page.get("input_token", [])
-        left_out = {page.get("limit_key"), *(tokens if isinstance(tokens, list) else [tokens])}
-        plain = {k: v for k, v in params.items() if k not in left_out}
-        return self.moto.call(service, action, plain, region=call.region, access_key=call.access_key)
+        return self.moto.whole(service, action, params, region=call.region, access_key=call.access_key)
 
     def json(self, call: Call, body: Params) -> HttpResponse:
         """A JSON answer."""

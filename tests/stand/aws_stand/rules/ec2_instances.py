@@ -87,6 +87,7 @@ def instance_overlay(stand: Stand, item: dict[str, Any]) -> dict[str, Any] | Non
         return item
     item["PrivateIpAddress"] = state.spec.private_ip
     item["PrivateDnsName"] = private_name(state.spec.private_ip, state.home.region)
+    item["SecurityGroups"] = next((i["Groups"] for i in item.get("NetworkInterfaces") or []), [])
     item["BlockDeviceMappings"] = [
         {
             "DeviceName": v.device,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from . import passing, rule
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
     from ..stand import Stand
 
 passing(
-    "kms", "CreateKey", "DescribeKey", "ListKeys", "CreateAlias", "ListAliases", "DeleteAlias", "UpdateAlias",
-    "EnableKey", "DisableKey", "ScheduleKeyDeletion", "CancelKeyDeletion", "GetKeyPolicy", "PutKeyPolicy", "ListGrants",
+    "kms", "ListKeys", "CreateAlias", "ListAliases", "DeleteAlias", "UpdateAlias",
+    "GetKeyPolicy", "PutKeyPolicy", "ListGrants",
     "ListKeyPolicies", "TagResource", "UntagResource", "ListResourceTags", "RevokeGrant", "RetireGrant",
     "GetKeyRotationStatus", "EnableKeyRotation", "DisableKeyRotation",
 )  # fmt: skip
@@ -36,9 +38,28 @@ def usable(stand: Stand, call: Call, key: str) -> bool:
         found is not None
         and found["KeyState"] == "Enabled"
         and found.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
-        and found.get("KeyUsage") == "ENCRYPT_DECRYPT"
+        and found.get("KeyUsage", "ENCRYPT_DECRYPT") == "ENCRYPT_DECRYPT"
         and f":{call.region}:" in found["Arn"]
     )
+
+
+@rule("kms", "CreateKey", "DescribeKey")
+def metadata(stand: Stand, call: Call) -> HttpResponse:
+    """moto leaves out what was not asked for; AWS always tells it."""
+    answer = stand.moto.forward(call.http)
+    if answer.status < 300:
+        body = json.loads(answer.body)
+        body["KeyMetadata"].setdefault("KeyUsage", "ENCRYPT_DECRYPT")
+        body["KeyMetadata"].setdefault("MultiRegion", False)
+        answer.body = json.dumps(body).encode()
+    return answer
+
+
+@rule("kms", "EnableKey", "DisableKey", "ScheduleKeyDeletion", "CancelKeyDeletion")
+def change(stand: Stand, call: Call) -> HttpResponse:
+    """By id or by ARN (moto crashes for an ARN)."""
+    body = {**call.params, "KeyId": call.params["KeyId"].rpartition("/")[2]}
+    return stand.moto.forward(replace(call.http, body=json.dumps(body).encode()))
 
 
 @rule("kms", "Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "CreateGrant", "ReEncrypt")
