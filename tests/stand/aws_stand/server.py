@@ -36,6 +36,12 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """The request log is `/stand/log`."""
 
+    def handle_expect_100(self) -> bool:
+        """Answers at once: clients wait a second for it before they send a body."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
     def _answer(self) -> None:
         try:
             request = self._request()

@@ -38,7 +38,7 @@ def usable(stand: Stand, call: Call, key: str) -> bool:
         found is not None
         and found["KeyState"] == "Enabled"
         and found.get("KeySpec", "SYMMETRIC_DEFAULT") == "SYMMETRIC_DEFAULT"
-        and found.get("KeyUsage", "ENCRYPT_DECRYPT") == "ENCRYPT_DECRYPT"
+        and (found.get("KeyUsage") or "ENCRYPT_DECRYPT") == "ENCRYPT_DECRYPT"
         and f":{call.region}:" in found["Arn"]
     )
 
@@ -49,8 +49,9 @@ def metadata(stand: Stand, call: Call) -> HttpResponse:
     answer = stand.moto.forward(call.http)
     if answer.status < 300:
         body = json.loads(answer.body)
-        body["KeyMetadata"].setdefault("KeyUsage", "ENCRYPT_DECRYPT")
-        body["KeyMetadata"].setdefault("MultiRegion", False)
+        shown = body["KeyMetadata"]
+        shown["KeyUsage"] = shown.get("KeyUsage") or "ENCRYPT_DECRYPT"
+        shown["MultiRegion"] = bool(shown.get("MultiRegion"))
         answer.body = json.dumps(body).encode()
     return answer
 
