@@ -1,0 +1,249 @@
+"""EBS volumes: sparse files behind loop devices, shown inside an instance the way NVMe volumes are.
+
+The kernel of this machine would let two instances have one volume; here it is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import stat
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..seam import Volume
+from .commands import CommandFailed, run
+
+_GIB = 1 << 30
+_BY_ID = "nvme-Amazon_Elastic_Block_Store_"
+
+
+class VolumeError(Exception):
+    """Something that EC2 would not do with a volume either."""
+
+
+@dataclass
+class _Attached:
+    instance_id: str
+    loop: Path
+    root: Path
+    """The instance's file system, seen from outside."""
+    node: str
+    """Name of the device in the instance, such as `nvme3n1`."""
+    gone: threading.Event
+
+
+class Volumes:
+    """All volumes of the stand."""
+
+    def __init__(
+        self, directory: Path, delay: tuple[float, float], random: random.Random, fail: Callable[[str], None]
+    ) -> None:
+        self._directory = directory
+        self._delay = delay
+        self._random = random
+        self._fail = fail
+        self._attached: dict[str, _Attached] = {}
+        self._lock = threading.Lock()
+
+    def attach(self, volume: Volume, instance_id: str, root: Path) -> None:
+        """Gives the volume to one instance; the device appears there after a while, under a random kernel name."""
+        with self._lock:
+            if held := self._attached.get(volume.id):
+                raise VolumeError(f"{volume.id} is attached to {held.instance_id}, so {instance_id} cannot have it")
+            loop = _loop(self._file(volume))
+            names = {held.node for held in self._attached.values() if held.instance_id == instance_id}
+            node = self._random.choice([n for i in range(1, 27) if (n := f"nvme{i}n1") not in names])
+            held = _Attached(instance_id, loop, root, node, threading.Event())
+            self._attached[volume.id] = held
+            delay = self._random.uniform(*self._delay)
+        threading.Thread(target=self._show, args=(volume.id, held, delay), name=f"show {volume.id}", daemon=True).start()
+
+    def detach(self, volume_id: str, instance_id: str) -> None:
+        """Takes the device away; a volume that is still in use keeps its holder until it is free."""
+        with self._lock:
+            held = self._attached.get(volume_id)
+            if held is None or held.instance_id != instance_id:
+                return
+        held.gone.set()
+        _hide(volume_id, held)
+        try:
+            _free(held.loop)
+        except CommandFailed as error:
+            self._fail(f"{volume_id} was detached from {instance_id} while in use: {error}")
+            return
+        with self._lock:
+            self._attached.pop(volume_id, None)
+
+    def detach_all(self, instance_id: str) -> None:
+        """The instance is gone, so nothing of it holds a volume."""
+        with self._lock:
+            mine = [volume for volume, held in self._attached.items() if held.instance_id == instance_id]
+        for volume in mine:
+            self.detach(volume, instance_id)
+
+    def holder(self, volume_id: str) -> str | None:
+        """The instance that has the volume."""
+        with self._lock:
+            held = self._attached.get(volume_id)
+            return held.instance_id if held else None
+
+    def resize(self, volume_id: str, gib: int) -> None:
+        """The volume grows while in use; the file system inside is the agent's business."""
+        with self._lock:
+            file = self._directory / volume_id
+            if not file.exists():
+                return
+            if gib * _GIB < file.stat().st_size:
+                raise VolumeError(f"{volume_id} cannot shrink to {gib} GiB")
+            os.truncate(file, gib * _GIB)
+            if held := self._attached.get(volume_id):
+                run("losetup", "--set-capacity", str(held.loop))
+
+    def delete(self, volume_id: str) -> None:
+        """The data is gone for ever."""
+        with self._lock:
+            if held := self._attached.get(volume_id):
+                raise VolumeError(f"{volume_id} is attached to {held.instance_id}")
+            (self._directory / volume_id).unlink(missing_ok=True)
+
+    def snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        """Keeps what is on the volume now; a volume that was never attached is blank and needs nothing kept."""
+        source = self._directory / volume_id
+        if source.exists():
+            run("cp", "--sparse=always", str(source), str(self._directory / snapshot_id), seconds=600)
+
+    def _file(self, volume: Volume) -> Path:
+        """The backing file, made at the first use."""
+        file = self._directory / volume.id
+        if file.exists():
+            return file
+        if volume.snapshot_id is not None:
+            kept = self._directory / volume.snapshot_id
+            if not kept.exists():
+                raise VolumeError(f"the stand has no data of {volume.snapshot_id}, from which {volume.id} was made")
+            run("cp", "--sparse=always", str(kept), str(file), seconds=600)
+        try:
+            with file.open("ab") as made:
+                made.truncate(volume.gib * _GIB)
+        except OSError as error:
+            file.unlink(missing_ok=True)
+            raise VolumeError(
+                f"{self._directory} cannot hold a sparse file of {volume.gib} GiB: {error.strerror}"
+                " (ext4 ends just below 16 TiB; give the stand a directory on XFS or tmpfs)"
+            ) from error
+        return file
+
+    def _show(self, volume_id: str, held: _Attached, delay: float) -> None:
+        """The part of udev: the device and its links appear, and links by UUID and label after a format."""
+        if held.gone.wait(delay):
+            return
+        try:
+            device = held.root / "dev" / held.node
+            os.mknod(device, 0o660 | stat.S_IFBLK, held.loop.stat().st_rdev)
+            _link(held, "by-id", _BY_ID + volume_id.replace("-", ""))
+            _link(held, "by-id", f"{_BY_ID}{volume_id.replace('-', '')}_1")
+            known: list[tuple[str, str]] = []
+            while not held.gone.wait(0.3):
+                found = _names(self._directory / volume_id)
+                for kind, name in known:
+                    if (kind, name) not in found:
+                        (held.root / "dev/disk" / kind / name).unlink(missing_ok=True)
+                for kind, name in found:
+                    if (kind, name) not in known:
+                        _link(held, kind, name)
+                known = found
+        except OSError as error:
+            if not held.gone.is_set() and held.root.exists():
+                self._fail(f"{volume_id} did not appear in {held.instance_id}: {error}")
+
+
+def _link(held: _Attached, kind: str, name: str) -> None:
+    directory = held.root / "dev/disk" / kind
+    directory.mkdir(parents=True, exist_ok=True)
+    link = directory / name
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"../../{held.node}")
+
+
+def _hide(volume_id: str, held: _Attached) -> None:
+    """Removes the device and every link to it; nothing is there when the instance is gone."""
+    try:
+        for link in (held.root / "dev/disk").glob("*/*"):
+            if link.is_symlink() and os.readlink(link) == f"../../{held.node}":
+                link.unlink(missing_ok=True)
+        (held.root / "dev" / held.node).unlink(missing_ok=True)
+    except OSError:
+        pass
+
+
+def _names(file: Path) -> list[tuple[str, str]]:
+    """UUID and label of an XFS, read from its first sector (magic, then both at fixed places)."""
+    with file.open("rb") as opened:
+        start = opened.read(512)
+    if start[:4] != b"XFSB":
+        return []
+    found = [("by-uuid", str(uuid.UUID(bytes=start[32:48])))]
+    label = start[108:120].rstrip(b"\0").decode("ascii", "replace")
+    if label and "/" not in label:
+        found.append(("by-label", label))
+    return found
+
+
+def _loop(file: Path) -> Path:
+    """A loop device for a file. Others may take the free one in between, so it is tried a few times."""
+    for attempt in range(5):
+        try:
+            return Path(run("losetup", "--find", "--show", str(file)).strip())
+        except CommandFailed:
+            if attempt == 4:
+                raise
+            time.sleep(0.1)
+    raise AssertionError("unreachable")
+
+
+def _free(loop: Path) -> None:
+    """Gives a loop device back and makes sure: one that is mounted somewhere lives on in secret."""
+    if not _busy(loop):
+        return
+    run("losetup", "--detach", str(loop))
+    end = time.monotonic() + 10
+    while _busy(loop):
+        if time.monotonic() > end:
+            raise CommandFailed(f"{loop} is still in use")
+        time.sleep(0.02)
+
+
+def _busy(loop: Path) -> bool:
+    return Path(f"/sys/block/{loop.name}/loop/backing_file").exists()
+
+
+def loops_below(directory: Path) -> list[Path]:
+    """Loop devices whose file is in a directory, whoever made them; the file itself may be gone."""
+    found = []
+    for entry in Path("/sys/block").glob("loop*/loop/backing_file"):
+        try:
+            if entry.read_text().startswith(f"{directory}/"):
+                found.append(Path("/dev") / entry.parent.parent.name)
+        except OSError:
+            continue
+    return sorted(found)
+
+
+def free_loops_below(directory: Path) -> None:
+    """Frees what a stand that was killed has left."""
+    for loop in loops_below(directory):
+        try:
+            _free(loop)
+        except CommandFailed:
+            continue
+
+
+def remove_files(directory: Path) -> None:
+    """Removes a directory with everything in it."""
+    shutil.rmtree(directory, ignore_errors=True)
