@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aws_stand.machines import cleanup
+from aws_stand.machines.options import Options
+from aws_stand.machines.world import RealMachines
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent.parent), str(HERE)]
-
-from aws_stand.machines import cleanup  # noqa: E402
-from aws_stand.machines.options import Options  # noqa: E402
-from aws_stand.machines.world import RealMachines  # noqa: E402
-from world_stub import StubWorld  # noqa: E402
+from .world_stub import StubWorld
 
 TOOLS = {"nft": "nftables", "mkfs.xfs": "xfsprogs", "ip": "iproute2", "losetup": "mount", "curl": "curl"}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from aws_stand.machines.world import RealMachines
-from world_stub import RULES, UNIT, Network, StubWorld, fetch, instance, member, until
+from .world_stub import RULES, UNIT, Network, StubWorld, fetch, instance, member, until
 
 
 def test_user_data_installs_a_unit_that_runs_and_is_restarted_when_killed(machines: RealMachines) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from aws_stand.machines.machine import Machine
 from aws_stand.machines.world import RealMachines
 from aws_stand.seam import MetadataOptions
-from world_stub import RULES, Network, StubWorld, fetch, instance, member
+from .world_stub import RULES, Network, StubWorld, fetch, instance, member
 
 BASE = "http://169.254.169.254/latest"
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"

@@ -6,7 +6,7 @@ import threading
 
 from aws_stand.machines import firewall
 from aws_stand.machines.world import RealMachines
-from world_stub import EVERYWHERE, RULES, UNIT, Network, Rule, fetch, instance, member, until
+from .world_stub import EVERYWHERE, RULES, UNIT, Network, Rule, fetch, instance, member, until
 
 
 def test_groups_decide_who_connects(machines: RealMachines) -> None:

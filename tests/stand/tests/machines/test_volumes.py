@@ -6,7 +6,7 @@ import pytest
 from aws_stand.machines.volumes import VolumeError
 from aws_stand.machines.world import RealMachines
 from aws_stand.seam import Volume
-from world_stub import StubWorld, instance, until
+from .world_stub import StubWorld, instance, until
 
 VOLUME = Volume("vol-0123456789abcdef0", "eu-central-1a", 1, True, None)
 LINK = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789abcdef0"
