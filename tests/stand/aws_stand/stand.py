@@ -164,6 +164,8 @@ class Stand:
         if not isinstance(result, HttpResponse):
             if call.service in ("ec2", "autoscaling", "iam"):
                 result = self.pages.cut(call, result)
+            if call.service == "iam":
+                self.policies.changed()
             self.ledger.note(call, result)
             result = self._encode(call, result)
         else:

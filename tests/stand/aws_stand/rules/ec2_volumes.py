@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import filters, rule
 from .common import check_tags, dry_run, remembered
 from .ec2_describe import Listing, listed
-from .kms import usable
+from .kms import describe, usable
 from ..objects import Hold, Modification, VolumeState
 from ..messages import AwsError, Call, Params
 
@@ -51,7 +51,9 @@ def create(stand: Stand, call: Call) -> Params:
             bool(result.get("Encrypted")), key, stand.world.hold(), params.get("SnapshotId"),
         )  # fmt: skip
         key = plain.get("KmsKeyId")
-        state.doomed = bool(key) and key != "alias/aws/ebs" and not usable(stand, call, str(key))
+        if key and key != "alias/aws/ebs":
+            actions = ("kms:GenerateDataKeyWithoutPlaintext", "kms:CreateGrant")
+            state.doomed = not usable(stand, call, key) or not _permitted(stand, call, key, *actions)
         stand.world.volumes[state.id] = state
         stand.world.born(state.id)
         return {**result, "State": "creating"}
@@ -69,6 +71,14 @@ def check_gp3(size: int | None, iops: int, throughput: int) -> None:
         raise AwsError("InvalidParameterCombination", f"Iops to volume size ratio of {iops / size} is too high; maximum is 500.")
     if throughput * 4 > iops and throughput > 125:
         raise AwsError("InvalidParameterCombination", "Throughput (MiBps) to iops ratio is too high; maximum is 0.25 MiBps per iops.")
+
+
+def _permitted(stand: Stand, call: Call, key: str, *actions: str) -> bool:
+    """EC2 uses the key on behalf of the caller; what the caller lacks shows only in what happens to the volume."""
+    found = describe(stand, call, key)
+    if found is None or found.get("KeyManager") == "AWS":
+        return True
+    return stand.policies.kms_allowed(call, found["Arn"], "ec2", *actions) is None
 
 
 def _need(stand: Stand, call: Call, id: str) -> VolumeState:
@@ -120,7 +130,9 @@ def attach(stand: Stand, call: Call) -> Params:
     if len(mine) + len(instance.interface_ids) >= 28:
         raise AwsError("AttachmentLimitExceeded", f"Instance '{id}' has as many attachments as its type allows.")
     dry_run(call)
-    works = state.key_arn is None or usable(stand, call, state.key_arn)
+    works = state.key_arn is None or (
+        usable(stand, call, state.key_arn) and _permitted(stand, call, state.key_arn, "kms:CreateGrant", "kms:Decrypt")
+    )
     if works:
         stand.ask(call, "AttachVolume", call.params)
     state.attach_reverts = not works

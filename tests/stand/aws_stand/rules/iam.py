@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from . import passing, rule
 from .credentials import assume
 from ..principals import Key
-from ..messages import AwsError, Call, Params, Principal
+from ..messages import AwsError, Call, Params, Principal, Refused
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -18,9 +18,9 @@ passing(
     "ListAttachedRolePolicies", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "GetInstanceProfile",
     "DeleteInstanceProfile", "RemoveRoleFromInstanceProfile", "ListInstanceProfiles", "ListInstanceProfilesForRole",
     "TagInstanceProfile", "UntagInstanceProfile", "CreatePolicy", "GetPolicy", "GetPolicyVersion", "DeletePolicy", "ListPolicies",
-    "ListPolicyVersions", "CreatePolicyVersion", "DeletePolicyVersion", "CreateUser", "GetUser", "DeleteUser", "PutUserPolicy",
+    "ListPolicyVersions", "CreatePolicyVersion", "DeletePolicyVersion", "GetUser", "DeleteUser", "PutUserPolicy",
     "GetUserPolicy", "DeleteUserPolicy", "ListUserPolicies", "AttachUserPolicy", "DetachUserPolicy", "ListAttachedUserPolicies",
-    "PutUserPermissionsBoundary", "DeleteUserPermissionsBoundary", "ListAccessKeys", "ListUsers", "CreateServiceLinkedRole",
+    "ListAccessKeys", "ListUsers", "CreateServiceLinkedRole",
     "ListEntitiesForPolicy", "SimulatePrincipalPolicy",
 )  # fmt: skip
 
@@ -41,6 +41,24 @@ def add_role(stand: Stand, call: Call) -> Params:
     """Lags like a new profile does."""
     result = stand.ask(call, call.action, call.params)
     stand.world.fresh(f"profile/{call.params['InstanceProfileName']}")
+    return result
+
+
+@rule("iam", "CreateUser", "PutUserPermissionsBoundary", "DeleteUserPermissionsBoundary")
+def boundary(stand: Stand, call: Call) -> Params:
+    """moto forgets the boundaries of users."""
+    place, limit = (call.account, call.params["UserName"]), call.params.get("PermissionsBoundary")
+    if limit:
+        stand.ask(call, "GetPolicy", {"PolicyArn": limit})
+    if call.action == "CreateUser":
+        result = stand.ask(call, call.action, call.params)
+    else:
+        stand.ask(call, "GetUser", {"UserName": place[1]})
+        result = {}
+    if limit:
+        stand.policies.user_boundaries[place] = limit
+    else:
+        stand.policies.user_boundaries.pop(place, None)
     return result
 
 
@@ -75,6 +93,8 @@ def identity(stand: Stand, call: Call) -> Params:
 @rule("sts", "AssumeRole")
 def assume_role(stand: Stand, call: Call) -> Params:
     """A session of a role that exists and trusts the caller."""
+    if call.params.get("Policy") or call.params.get("PolicyArns"):
+        raise Refused("the stand does not evaluate session policies")
     arn = call.params["RoleArn"]
     account, name = arn.split(":")[4], arn.rpartition("/")[2]
     seconds = call.params.get("DurationSeconds", 3600)

@@ -104,9 +104,10 @@ def put_policy(stand: Stand, call: Call) -> HttpResponse:
     """Kept here: moto would enforce it without its conditions."""
     bucket = bucket_of(stand, call)
     text = call.params["Policy"]
-    stand.policies.parse(text)
-    for role in re.findall(r"arn:aws:iam::\d+:role/([\w+=,.@/-]+)", text):
-        name = role.rpartition("/")[2]
+    for arn in stand.policies.parse(text):
+        if not arn.startswith(f"arn:aws:iam::{call.account}:role/"):
+            continue
+        name = arn.rpartition("/")[2]
         if stand.world.looks_fresh(f"role/{name}") or not stand.policies.role_exists(call, name):
             raise AwsError("MalformedPolicy", "Invalid principal in policy")
     bucket.policy = text
@@ -141,6 +142,8 @@ def read(stand: Stand, call: Call) -> HttpResponse:
         http = replace(http, query=urlencode([*query, ("max-keys", str(size))]))
     with bucket.lock:
         answer = stand.moto.forward(_conditions(bucket, call, http))
+        if answer.status == 404 and call.action in ("GetObject", "HeadObject"):
+            _hide(stand, call)
         return _ours(bucket, call, answer)
 
 
@@ -164,6 +167,14 @@ def write(stand: Stand, call: Call) -> HttpResponse:
             if call.action == "DeleteObject":
                 bucket.current.pop(call.params["Key"], None)
         return answer
+
+
+def _hide(stand: Stand, call: Call) -> None:
+    """Whoever may not list does not learn that a key is missing."""
+    arn = f"arn:aws:s3:::{call.params['Bucket']}"
+    if not stand.policies.may(call, "s3:ListBucket", arn):
+        text = f"User: {call.principal.arn} is not authorized to perform: s3:ListBucket on resource: {arn}"
+        raise AwsError("AccessDenied", text, 403)
 
 
 def _check_key(stand: Stand, call: Call) -> None:
