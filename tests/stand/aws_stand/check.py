@@ -84,7 +84,8 @@ def _scalar(value: Any, shape: Any, where: str, problems: list[str]) -> None:
     if kind == "timestamp":
         return
     allowed = _TYPES.get(kind, (object,))
-    if not isinstance(value, allowed) or (isinstance(value, bool) and kind != "boolean"):
+    right = isinstance(value, allowed) and (kind == "boolean" or not isinstance(value, bool))
+    if not right:
         problems.append(f"{where}: is a {kind}, got {type(value).__name__}")
         return
     if kind == "string":

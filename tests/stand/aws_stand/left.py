@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ _MADE: dict[tuple[str, str], tuple[str, str]] = {
     ("iam", "CreatePolicy"): ("policy", "result.Policy.Arn"),
     ("iam", "CreateUser"): ("user", "params.UserName"),
     ("s3", "CreateBucket"): ("bucket", "params.Bucket"),
+    ("kms", "CreateKey"): ("key", "result.KeyMetadata.KeyId"),
     ("kms", "CreateAlias"): ("alias", "params.AliasName"),
     ("secretsmanager", "CreateSecret"): ("secret", "params.Name"),
     ("logs", "CreateLogGroup"): ("log-group", "params.logGroupName"),
@@ -73,8 +75,9 @@ class Ledger:
         made = _MADE.get((call.service, call.action))
         if made is None or (isinstance(result, HttpResponse) and result.status >= 300):
             return
-        plain = result if isinstance(result, dict) else {}
-        id = jmespath.search(made[1], {"params": call.params, "result": plain})
+        if isinstance(result, HttpResponse):
+            result = json.loads(result.body) if result.body.startswith(b"{") else {}
+        id = jmespath.search(made[1], {"params": call.params, "result": result})
         if id:
             self.created(made[0], str(id))
 

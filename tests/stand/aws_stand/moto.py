@@ -13,10 +13,10 @@ import threading
 import time
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
-from urllib.parse import urlencode
 
 from . import catalog
 from .messages import AwsError, HttpRequest, HttpResponse, Params, Refused

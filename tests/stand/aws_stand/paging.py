@@ -9,8 +9,8 @@ from typing import Any
 import jmespath
 
 from . import catalog
-from .settings import Settings
 from .messages import AwsError, Call, Params
+from .settings import Settings
 
 IN_ORDER = {"DescribeScalingActivities"}
 """The newest activity is first; that much AWS promises."""

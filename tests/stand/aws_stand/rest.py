@@ -13,8 +13,8 @@ from xml.sax.saxutils import escape
 from botocore.model import OperationModel
 
 from . import catalog
-from .query import scalar
 from .messages import AwsError, HttpRequest, Params
+from .query import scalar
 
 _PASSING_QUERY = re.compile(r"x-id|x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token)", re.I)
 _PASSING_HEADER = {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from . import control
-from .stand import Dropped, Stand
 from .messages import HttpRequest, HttpResponse
+from .stand import Dropped, Stand
 
 LARGEST_BODY = 512 * 1024 * 1024
 

@@ -18,12 +18,12 @@ from . import catalog, check, query, rest, rules, seam, sigv4
 from .faults import Fault, Faults
 from .left import Ledger
 from .log import Log
+from .messages import AwsError, Call, HttpRequest, HttpResponse, Params, Refused
 from .moto import Moto
 from .paging import Pages
 from .policy.engine import Policies
 from .principals import Principals
 from .settings import Settings
-from .messages import AwsError, Call, HttpRequest, HttpResponse, Params, Refused
 from .world import World
 
 ACCOUNT = "123456789012"
@@ -55,12 +55,14 @@ class Stand:
         self.moto = Moto(directory / "moto.log")
         self.policies = Policies(self)
         self.world = World(self)
-        self.machines = seam.create(machines, self.world)
+        self.machines: seam.Machines = seam.NoMachines()
+        self._machines = machines
         self._throttle: dict[tuple[str, str], tuple[float, float]] = {}
 
     def start(self, endpoint: str) -> None:
         """Waits for moto and lets the world go on."""
         self.endpoint = endpoint
+        self.machines = seam.create(self._machines, self.world)
         self.moto.wait()
         self.ledger.baseline(self)
         self.world.start()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import seam
+from .messages import AwsError, Call
 from .objects import Hold, Home, InstanceState, InterfaceState, Unseen, VolumeState
 from .rules import autoscaling_group, credentials, s3
-from .messages import AwsError, Call
 
 if TYPE_CHECKING:
     from .stand import Stand

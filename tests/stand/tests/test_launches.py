@@ -244,3 +244,20 @@ def test_an_image_copy_is_pending_first_and_can_be_removed(lab: Lab) -> None:
     lab.template(ImageId=id)
     lab.ec2.deregister_image(ImageId=id)
     lab.refused("AuthFailure", lambda: lab.ec2.deregister_image(ImageId=lab.image))
+
+
+def test_a_launch_that_is_refused_leaves_no_interface(lab: Lab) -> None:
+    def interfaces() -> set[str]:
+        return {i["NetworkInterfaceId"] for i in lab.ec2.describe_network_interfaces()["NetworkInterfaces"]}
+
+    before = interfaces()
+    asked = {"ImageId": lab.image, "InstanceType": "m5.large", "MinCount": 1, "MaxCount": 1, "SubnetId": lab.subnets[0]}
+    lab.refused("InvalidParameterValue", lambda: lab.ec2.run_instances(**asked, Placement={"AvailabilityZone": ZONES[1]}))
+    lab.refused("InvalidParameterValue", lambda: lab.ec2.run_instances(**asked, IamInstanceProfile={"Name": "none"}))
+    assert interfaces() == before
+    id = lab.ec2.run_instances(**asked)["Instances"][0]["InstanceId"]
+    assert len(interfaces()) == len(before) + 1
+    lab.until(lambda: lab.state(id) == "running")
+    lab.ec2.terminate_instances(InstanceIds=[id])
+    lab.until(lambda: lab.state(id) == "terminated")
+    assert interfaces() == before

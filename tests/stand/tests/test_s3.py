@@ -113,3 +113,12 @@ def test_a_bucket_policy_with_a_role_that_is_too_new_is_refused(lab: Lab) -> Non
     lab.refused("MalformedPolicy", lambda: lab.s3.put_bucket_policy(Bucket=name, Policy=policy))
     lab.s3.put_bucket_policy(Bucket=name, Policy=policy)
     assert json.loads(lab.s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"] == [statement]
+
+
+def test_a_condition_follows_an_older_version_that_is_newest_again(lab: Lab) -> None:
+    name = bucket(lab)
+    first = lab.s3.put_object(Bucket=name, Key="k", Body=b"1")["ETag"]
+    second = lab.s3.put_object(Bucket=name, Key="k", Body=b"2")
+    lab.s3.delete_object(Bucket=name, Key="k", VersionId=second["VersionId"])
+    assert lab.s3.head_object(Bucket=name, Key="k")["ETag"] == first
+    lab.s3.put_object(Bucket=name, Key="k", Body=b"3", IfMatch=first)

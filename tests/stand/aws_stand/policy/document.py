@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -155,7 +155,7 @@ def _equal(want: str, value: str) -> bool:
     return want == value
 
 
-_TESTS = {
+_TESTS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": _equal,
     "StringNotEquals": _equal,
     "StringEqualsIgnoreCase": lambda want, value: want.lower() == value.lower(),

@@ -6,9 +6,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from ..messages import AwsError, Call, Principal, Refused
 from . import document, resources
 from .document import Context, Request, Statement
-from ..messages import AwsError, Call, Principal, Refused
 
 if TYPE_CHECKING:
     from ..stand import Stand

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import jmespath
 
-from .document import Context, Request
 from ..messages import AwsError, Call, Params, Refused
 from ..rules.common import tag_map
 from ..rules.ec2_templates import version_data
+from .document import Context, Request
 
 if TYPE_CHECKING:
     from ..stand import Stand

@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from ..messages import AwsError, Call, Params
 from . import rule
 from .autoscaling_group import PROCESSES, Group, Member, internal_call, launch_data, terminate
 from .ec2_launch import check_shape, find_image, find_profile
 from .ec2_templates import version_data
 from .filters import keep
-from ..messages import AwsError, Call, Params
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -87,7 +87,7 @@ def create(stand: Stand, call: Call) -> Params:
     arn = f"arn:aws:autoscaling:{call.region}:{call.account}:autoScalingGroup:{uuid.uuid4()}:autoScalingGroupName/{name}"
     group = Group(
         name, arn, home, dict(params), params["MinSize"], params["MaxSize"],
-        params.get("DesiredCapacity", params["MinSize"]), {}, _tags(name, params.get("Tags") or []),
+        params["DesiredCapacity"] if "DesiredCapacity" in params else params["MinSize"], {}, _tags(name, params.get("Tags") or []),
     )  # fmt: skip
     _check(stand, call, group)
     stand.world.groups[_key(call, name)] = group

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from .. import catalog
+from ..messages import AwsError, Call, HttpRequest, Params, Principal
+from ..objects import Home, InstanceState
 from .ec2_instances import merged, template_tags
 from .ec2_launch import launch
 from .ec2_templates import version_data
-from .. import catalog
-from ..objects import Home, InstanceState
-from ..messages import AwsError, Call, HttpRequest, Params, Principal
 
 if TYPE_CHECKING:
     from ..stand import Stand

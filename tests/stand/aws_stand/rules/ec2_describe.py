@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..messages import AwsError, Call, Params
 from . import filters, passing, rule
 from .common import dry_run
-from ..messages import AwsError, Call, Params
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -46,7 +46,7 @@ def show(stand: Stand, call: Call, listing: Listing) -> list[Item]:
     found: list[Item] = []
     if call.params.get("NextToken"):
         return found
-    for item in stand.ask(call, call.action, {})[listing.result]:
+    for item in stand.ask(call, call.action, {listing.ids: ids} if 0 < len(ids) <= 10 else {})[listing.result]:
         id = item[listing.id]
         if ids and id not in ids:
             continue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..messages import AwsError, Call, Params
 from . import rule
 from .common import check_tags, dry_run, remembered
 from .ec2_launch import find_image
-from ..messages import AwsError, Call, Params
 
 if TYPE_CHECKING:
     from ..stand import Stand

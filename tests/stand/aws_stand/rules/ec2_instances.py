@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..messages import AwsError, Call, Params
+from ..objects import InstanceState
 from . import filters, rule
 from .common import check_tags, dry_run, remembered
 from .ec2_describe import Listing, show
 from .ec2_launch import find_profile, launch, private_name
 from .ec2_templates import version_data
-from ..objects import InstanceState
-from ..messages import AwsError, Call, Params
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -156,7 +156,7 @@ def status(stand: Stand, call: Call) -> Params:
         if (ids and state.id not in ids) or state.home.region != call.region:
             continue
         if state.state == "running" or (everything and state.state != "terminated"):
-            check = {"Status": "ok" if state.state == "running" else "not-applicable", "Details": []}
+            check: Params = {"Status": "ok" if state.state == "running" else "not-applicable", "Details": []}
             found.append(
                 {
                     "InstanceId": state.id,

@@ -7,10 +7,10 @@ import secrets
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from ..messages import AwsError, Call, Params
+from ..objects import Home, InterfaceState
 from . import rule
 from .common import check_tags, dry_run, remembered
-from ..objects import Home, InterfaceState
-from ..messages import AwsError, Call, Params
 
 if TYPE_CHECKING:
     from ..stand import Stand

@@ -11,11 +11,11 @@ import binascii
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from .common import tag_map
-from .ec2_interfaces import check_free, check_groups, find, find_subnet, free_address, hold
+from ..messages import AwsError, Call, Params
 from ..objects import InstanceState, InterfaceState, VolumeState
 from ..seam import Instance, MetadataOptions
-from ..messages import AwsError, Call, Params
+from .common import tag_map
+from .ec2_interfaces import check_free, check_groups, find, find_subnet, free_address, hold
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -161,6 +161,7 @@ def launch(stand: Stand, call: Call, data: Params, group: str | None = None, own
         check_free(state)
     request: Params = {key: data[key] for key in _PASSED if data.get(key) is not None}
     request["ImageId"] = image["ImageId"]
+    item: dict[str, Any] | None
     if primary is not None and primary.get("NetworkInterfaceId"):
         item = find(stand, home, primary["NetworkInterfaceId"])
         subnet = find_subnet_by_id(stand, call, item["SubnetId"])
@@ -170,27 +171,16 @@ def launch(stand: Stand, call: Call, data: Params, group: str | None = None, own
         if not source.get("SubnetId"):
             raise AwsError("MissingInput", "No subnets found for the default VPC. Please specify a subnet.")
         subnet = find_subnet(stand, call, source["SubnetId"])
-        groups = source.get("Groups") or source.get("SecurityGroupIds") or []
-        check_groups(stand, call, groups, subnet["VpcId"])
-        item = stand.ask(
-            call,
-            "CreateNetworkInterface",
-            {
-                "SubnetId": subnet["SubnetId"],
-                "PrivateIpAddress": free_address(stand, call, subnet, source.get("PrivateIpAddress")),
-                **({"Groups": groups} if groups else {}),
-            },
-            "ec2",
-        )["NetworkInterface"]
-        stand.world.interfaces[item["NetworkInterfaceId"]] = InterfaceState(
-            item["NetworkInterfaceId"], home, stand.world.hold()
-        )
+        item = None
         delete = primary is None or primary.get("DeleteOnTermination", True)
     if zone is not None and zone != subnet["AvailabilityZone"]:
         raise AwsError("InvalidParameterValue", f"The interface or subnet is in {subnet['AvailabilityZone']}, not in {zone}")
     zone = subnet["AvailabilityZone"]
     if not _offered(stand, call, data["InstanceType"], zone):
-        raise AwsError("Unsupported", f"Your requested instance type ({data['InstanceType']}) is not supported in your requested Availability Zone ({zone}).")
+        text = f"Your requested instance type ({data['InstanceType']}) is not supported in your requested Availability Zone ({zone})."
+        raise AwsError("Unsupported", text)
+    if item is None:
+        item = _make_interface(stand, call, primary or data, subnet)
     request.update(
         MinCount=1,
         MaxCount=1,
@@ -207,6 +197,21 @@ def launch(stand: Stand, call: Call, data: Params, group: str | None = None, own
         hold(state, made["InstanceId"], number + 1, False)
     _remember(stand, call, data, reservation, item, subnet, image, profile, group, own_tags or {})
     return reservation
+
+
+def _make_interface(stand: Stand, call: Call, source: Params, subnet: dict[str, Any]) -> dict[str, Any]:
+    """The interface of a launch that brings none."""
+    groups = source.get("Groups") or source.get("SecurityGroupIds") or []
+    check_groups(stand, call, groups, subnet["VpcId"])
+    params: Params = {
+        "SubnetId": subnet["SubnetId"],
+        "PrivateIpAddress": free_address(stand, call, subnet, source.get("PrivateIpAddress")),
+    }
+    made = stand.ask(call, "CreateNetworkInterface", {**params, **({"Groups": groups} if groups else {})}, "ec2")
+    item: dict[str, Any] = made["NetworkInterface"]
+    id = item["NetworkInterfaceId"]
+    stand.world.interfaces[id] = InterfaceState(id, stand.world.home(call), stand.world.hold())
+    return item
 
 
 def find_subnet_by_id(stand: Stand, call: Call, id: str) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..messages import AwsError, Call, Params
 from . import filters, rule
 from .common import check_tags, dry_run, remembered
 from .ec2_describe import Listing, listed
 from .ec2_launch import check_shape
-from ..messages import AwsError, Call, Params
 
 if TYPE_CHECKING:
     from ..stand import Stand

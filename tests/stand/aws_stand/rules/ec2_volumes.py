@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from ..messages import AwsError, Call, Params
+from ..objects import Hold, Modification, VolumeState
 from . import filters, rule
 from .common import check_tags, dry_run, remembered
 from .ec2_describe import Listing, listed
 from .kms import describe, usable
-from ..objects import Hold, Modification, VolumeState
-from ..messages import AwsError, Call, Params
 
 if TYPE_CHECKING:
     from ..stand import Stand

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..messages import AwsError, Call, Params, Principal, Refused
+from ..principals import Key
 from . import passing, rule
 from .credentials import assume
-from ..principals import Key
-from ..messages import AwsError, Call, Params, Principal, Refused
 
 if TYPE_CHECKING:
     from ..stand import Stand

@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import passing, rule
 from ..messages import AwsError, Call, HttpResponse
+from . import passing, rule
 
 if TYPE_CHECKING:
     from ..stand import Stand

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
 
+from ..messages import AwsError, Call, HttpResponse
 from . import rule
 from .kms import describe as describe_key
-from ..messages import AwsError, Call, HttpResponse
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -165,7 +165,7 @@ def write(stand: Stand, call: Call) -> HttpResponse:
             if call.action in ("PutObject", "CopyObject", "CompleteMultipartUpload"):
                 return _written(bucket, call, answer)
             if call.action == "DeleteObject":
-                bucket.current.pop(call.params["Key"], None)
+                _newest(stand, bucket, call)
         return answer
 
 
@@ -187,6 +187,17 @@ def _check_key(stand: Stand, call: Call) -> None:
             raise AwsError("KMS.DisabledException", f"{found['Arn']} is disabled.")
         if found["KeyState"] != "Enabled":
             raise AwsError("KMS.KMSInvalidStateException", f"{found['Arn']} is pending deletion.")
+
+
+def _newest(stand: Stand, bucket: Bucket, call: Call) -> None:
+    """After a deletion an older version may be the newest again."""
+    key = call.params["Key"]
+    bucket.current.pop(key, None)
+    headers = {k: v for k, v in call.http.headers.items() if not k.startswith("if-")}
+    answer = stand.moto.forward(replace(call.http, method="HEAD", query="", headers=headers, body=b""))
+    ours = bucket.shown.get((key, answer.header("x-amz-version-id") or "null"))
+    if answer.status == 200 and ours:
+        bucket.current[key] = ours
 
 
 def _conditions(bucket: Bucket, call: Call, http: Any) -> Any:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..messages import AwsError, Call, HttpResponse
 from . import passing, rule
 from .kms import usable
-from ..messages import AwsError, Call, HttpResponse
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -64,7 +64,7 @@ def batch(stand: Stand, call: Call) -> HttpResponse:
             values.append({**value, "CreatedDate": value["CreatedDate"].timestamp()})
         except AwsError as error:
             errors.append({"SecretId": id, "ErrorCode": error.code, "Message": error.message})
-    body = {"SecretValues": values, "Errors": errors}
+    body: dict[str, Any] = {"SecretValues": values, "Errors": errors}
     if len(ids) > start + page and not call.params.get("SecretIdList"):
         body["NextToken"] = str(start + page)
     return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body, default=str).encode())
