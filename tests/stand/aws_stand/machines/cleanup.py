@@ -28,7 +28,7 @@ class Busy(Exception):
 class Lock:
     """One stand at a time; the kernel gives the lock back when the stand dies, however it dies."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path | None) -> None:
         _RUN.mkdir(mode=0o700, exist_ok=True)
         self._handle = os.open(_RUN / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -113,6 +113,27 @@ def _processes() -> list[int]:
         except OSError:
             continue
     return found
+
+
+def first_process(namespace: str) -> int | None:
+    """The first process of the instance in a namespace."""
+    try:
+        wanted = network.path(namespace).stat().st_ino
+    except OSError:
+        return None
+    for pid in _processes():
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+            if os.stat(f"/proc/{pid}/ns/net").st_ino == wanted and _number(status) == "1":
+                return pid
+        except OSError:
+            continue
+    return None
+
+
+def _number(status: str) -> str:
+    """The number of a process in its innermost process namespace."""
+    return next((line.split()[-1] for line in status.splitlines() if line.startswith("NSpid:")), "")
 
 
 def _kill_all() -> None:

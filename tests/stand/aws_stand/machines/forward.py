@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from .network import ROUTER, listen
@@ -14,11 +15,9 @@ _CHUNK = 256 * 1024
 class Endpoints:
     """Passes connections on, byte for byte: names, signatures and errors are the proxy's business."""
 
-    def __init__(self, target: str) -> None:
-        parts = urlsplit(target)
-        if parts.scheme != "http" or parts.hostname is None or parts.port is None:
-            raise ValueError(f"the proxy's address must be http://ADDRESS:PORT, not {target}")
-        self._target = (parts.hostname, parts.port)
+    def __init__(self, target: Callable[[], str]) -> None:
+        self._target = target
+        """Asked at each connection: the proxy may start after its machines."""
         self._listening: list[socket.socket] = []
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -41,12 +40,12 @@ class Endpoints:
             try:
                 near, _ = listening.accept()
             except OSError:
-                return
+                return listening.close()
             threading.Thread(target=self._join, args=(near,), name="endpoint", daemon=True).start()
 
     def _join(self, near: socket.socket) -> None:
         try:
-            far = socket.create_connection(self._target, timeout=10)
+            far = socket.create_connection(_address(self._target()), timeout=10)
         except OSError:
             near.close()
             return
@@ -63,6 +62,13 @@ class Endpoints:
             self._open.difference_update((near, far))
         near.close()
         far.close()
+
+
+def _address(target: str) -> tuple[str, int]:
+    parts = urlsplit(target)
+    if parts.scheme != "http" or parts.hostname is None or parts.port is None:
+        raise ValueError(f"the proxy's address must be http://ADDRESS:PORT, not {target!r}")
+    return parts.hostname, parts.port
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,10 +234,7 @@ class Machine:
 
     def command(self, words: Sequence[str]) -> list[str]:
         """What to run out here in order to run a command in there."""
-        environ = [f"{name}={value}" for name, value in self._options.environment().items()]
-        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
-        enter = ["nsenter", "--target", str(self._init), "--mount", "--uts", "--ipc", "--net", "--pid"]
-        return [*enter, "env", "-i", path, "HOME=/root", "LANG=C.UTF-8", *environ, *words]
+        return enter(self._init, self._options.environment(), words)
 
     def run(self, *words: str, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Runs a command inside and returns how it ended."""
@@ -247,6 +244,14 @@ class Machine:
         """What a unit has written."""
         path = self.logs / f"{unit}.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+
+def enter(init: int, environment: Mapping[str, str], words: Sequence[str]) -> list[str]:
+    """The command that runs a command beside the first process of an instance, with an environment of its own."""
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
+    variables = [f"{name}={value}" for name, value in environment.items()]
+    namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid"]
+    return ["nsenter", "--target", str(init), *namespaces, "env", "-i", path, "HOME=/root", "LANG=C.UTF-8", *variables, *words]
 
 
 def _signal(pid: int, number: int) -> None:

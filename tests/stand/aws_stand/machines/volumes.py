@@ -64,28 +64,31 @@ class Volumes:
             delay = self._random.uniform(*self._delay)
         threading.Thread(target=self._show, args=(volume.id, held, delay), name=f"show {volume.id}", daemon=True).start()
 
-    def detach(self, volume_id: str, instance_id: str) -> None:
-        """Takes the device away; a volume that is still in use keeps its holder until it is free."""
+    def detach(self, volume_id: str, instance_id: str, seconds: float = 10.0) -> bool:
+        """Takes the device away; `False`: the volume is still in use there, and keeps its holder until it is free."""
         with self._lock:
             held = self._attached.get(volume_id)
             if held is None or held.instance_id != instance_id:
-                return
+                return True
         held.gone.set()
-        _hide(volume_id, held)
-        try:
-            _free(held.loop)
-        except CommandFailed as error:
-            self._fail(f"{volume_id} was detached from {instance_id} while in use: {error}")
-            return
+        _hide(held)
+        if not _free(held.loop, seconds):
+            return False
         with self._lock:
             self._attached.pop(volume_id, None)
+        return True
+
+    def finish_detach(self, volume_id: str, instance_id: str) -> None:
+        """Goes on with a detach that takes long."""
+        if not self.detach(volume_id, instance_id):
+            self._fail(f"{volume_id} was detached from {instance_id} while in use there")
 
     def detach_all(self, instance_id: str) -> None:
         """The instance is gone, so nothing of it holds a volume."""
         with self._lock:
             mine = [volume for volume, held in self._attached.items() if held.instance_id == instance_id]
         for volume in mine:
-            self.detach(volume, instance_id)
+            self.finish_detach(volume, instance_id)
 
     def holder(self, volume_id: str) -> str | None:
         """The instance that has the volume."""
@@ -171,7 +174,7 @@ def _link(held: _Attached, kind: str, name: str) -> None:
     link.symlink_to(f"../../{held.node}")
 
 
-def _hide(volume_id: str, held: _Attached) -> None:
+def _hide(held: _Attached) -> None:
     """Removes the device and every link to it; nothing is there when the instance is gone."""
     try:
         for link in (held.root / "dev/disk").glob("*/*"):
@@ -207,16 +210,16 @@ def _loop(file: Path) -> Path:
     raise AssertionError("unreachable")
 
 
-def _free(loop: Path) -> None:
+def _free(loop: Path, seconds: float) -> bool:
     """Gives a loop device back and makes sure: one that is mounted somewhere lives on in secret."""
-    if not _busy(loop):
-        return
-    run("losetup", "--detach", str(loop))
-    end = time.monotonic() + 10
+    end = time.monotonic() + seconds
+    if _busy(loop):
+        run("losetup", "--detach", str(loop))
     while _busy(loop):
         if time.monotonic() > end:
-            raise CommandFailed(f"{loop} is still in use")
+            return False
         time.sleep(0.02)
+    return True
 
 
 def _busy(loop: Path) -> bool:
@@ -238,10 +241,7 @@ def loops_below(directory: Path) -> list[Path]:
 def free_loops_below(directory: Path) -> None:
     """Frees what a stand that was killed has left."""
     for loop in loops_below(directory):
-        try:
-            _free(loop)
-        except CommandFailed:
-            continue
+        _free(loop, 10)
 
 
 def remove_files(directory: Path) -> None:

@@ -43,7 +43,7 @@ class RealMachines:
         self.volumes = Volumes(self.directory / "volumes", self.options.device_delay, chance, world.fail)
         self.faults = Faults(self._zone_members, self.options.address)
         self.metadata = Metadata(self, self.options.credential_seconds, world.fail)
-        self._endpoints = Endpoints(world.endpoint)
+        self._endpoints = Endpoints(lambda: world.endpoint)
         try:
             self._up()
         except BaseException:
@@ -100,8 +100,9 @@ class RealMachines:
         self.volumes.attach(volume, instance_id, machine.root)
 
     def detach(self, volume_id: str, instance_id: str) -> None:
-        """See `seam.Machines`."""
-        self._background("detach", lambda: self.volumes.detach(volume_id, instance_id))
+        """See `seam.Machines`. What is busy takes longer than the proxy may wait, so a thread goes on with it."""
+        if not self.volumes.detach(volume_id, instance_id, 0.5):
+            self._background("detach", lambda: self.volumes.finish_detach(volume_id, instance_id))
 
     def resize(self, volume_id: str, gib: int) -> None:
         """See `seam.Machines`."""
