@@ -289,7 +289,7 @@ class World:
 
     def network_changed(self) -> None:
         """Tells the machines, unless nothing watches."""
-        if isinstance(self.stand.machines, seam.NoMachines):
+        if type(self.stand.machines) is seam.NoMachines:
             return
         network = self.network()
         self.stand.tell_machines("rules_changed", lambda: self.stand.machines.rules_changed(network))
