@@ -326,3 +326,24 @@ def test_a_roles_boundary_limits_its_sessions(lab: Lab) -> None:
     ec2 = lab.client("ec2", made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
     ec2.describe_vpcs()
     lab.refused("UnauthorizedOperation", lambda: ec2.create_volume(AvailabilityZone=ZONES[0], Size=1), "permissions boundary")
+
+
+def test_what_is_gone_is_not_found_and_not_forbidden(lab: Lab) -> None:
+    person = Person(lab, allow("ec2:DeleteVolume", Condition={"StringEquals": {"aws:ResourceTag/cluster": "c"}}))
+    volume, other = lab.volume(TagSpecifications=tagged("volume", cluster="c")), lab.volume()
+    denied(lab, "ec2:DeleteVolume", lambda: person.ec2.delete_volume(VolumeId=other))
+    person.ec2.delete_volume(VolumeId=volume)
+    lab.refused("InvalidVolume.NotFound", lambda: person.ec2.delete_volume(VolumeId=volume))
+
+
+def test_a_template_that_is_not_seen_yet_opens_no_door(lab: Lab) -> None:
+    template = lab.template(lab.interface())
+    person = Person(lab, allow("autoscaling:*"))
+    lab.set(id_lag_polls=1, lag_seconds=60.0)
+    lab.stand.world.born(template)
+    make: Any = lambda: person.autoscaling.create_auto_scaling_group(  # noqa: E731
+        AutoScalingGroupName=lab.name("asg"), MinSize=0, MaxSize=1, AvailabilityZones=[ZONES[0]],
+        LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
+    )  # fmt: skip
+    lab.refused("ValidationError", make)
+    denied(lab, "ec2:RunInstances", make, "AccessDenied")

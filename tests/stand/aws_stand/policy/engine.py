@@ -39,8 +39,10 @@ class Policies:
             return
         try:
             asked = resources.questions(self._stand, call)
-        except AwsError:
-            return  # something is not there; the rule says so
+        except AwsError as error:
+            if call.service == "autoscaling":
+                raise AwsError("ValidationError", error.message) from None
+            raise
         for request in asked:
             reason = self.refusal(call, request)
             if reason is not None:
