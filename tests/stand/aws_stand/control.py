@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from .messages import HttpRequest, HttpResponse
+from .rules import web_identity
 
 if TYPE_CHECKING:
     from http.server import ThreadingHTTPServer
@@ -71,6 +72,8 @@ def _answer(stand: Stand, what: str, body: Any, asked: dict[str, list[str]], ser
     if what == "POST shutdown":
         threading.Thread(target=server.shutdown, daemon=True).start()
         return {}
+    if what.startswith("GET issuer/"):
+        return web_identity.document(stand, what.removeprefix("GET issuer/"))
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import seam
 from .messages import AwsError, Call
 from .objects import Hold, Home, InstanceState, InterfaceState, Unseen, VolumeState
-from .rules import autoscaling_group, credentials, s3
+from .rules import autoscaling_group, credentials, s3, web_identity
 
 if TYPE_CHECKING:
     from .stand import Stand
@@ -38,6 +38,7 @@ class World:
         self.fresh_names: dict[str, Hold] = {}
         """New instance profiles and roles that other services do not see yet."""
         self.ebs_defaults: dict[tuple[str, str], dict[str, Any]] = {}
+        self.issuers: dict[str, web_identity.Issuer] = {}
         self.buckets: dict[str, s3.Bucket] = {}
         self._homes: dict[tuple[str, str], Home] = {}
         self._network: seam.Network | None = None

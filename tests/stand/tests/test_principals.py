@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import urllib.request
+
+from joserfc import jwt
+from joserfc.jwk import KeySet
 
 from conftest import Lab
 
@@ -56,3 +60,26 @@ def test_a_session_without_its_token_is_refused(lab: Lab) -> None:
 
 def test_a_role_that_does_not_exist_cannot_be_assumed(lab: Lab) -> None:
     lab.refused("AccessDenied", lambda: lab.sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/none", RoleSessionName="session"))
+
+
+def test_a_signed_token_of_a_role_is_verified_with_the_issuers_keys(lab: Lab) -> None:
+    name = lab.name("role")
+    arn = lab.iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST_ALL)["Role"]["Arn"]
+    made = lab.sts.assume_role(RoleArn=arn, RoleSessionName="session", DurationSeconds=900)["Credentials"]
+    sts = lab.client("sts", made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
+    asked = {"Audience": ["kafka"], "SigningAlgorithm": "ES384"}
+    lab.refused("OutboundWebIdentityFederationDisabledException", lambda: sts.get_web_identity_token(**asked))
+    issuer = lab.iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
+    lab.refused("FeatureEnabled", lab.iam.enable_outbound_web_identity_federation)
+    try:
+        with urllib.request.urlopen(f"{issuer}/.well-known/openid-configuration") as answer:
+            keys_at = json.load(answer)["jwks_uri"]
+        with urllib.request.urlopen(keys_at) as answer:
+            keys = KeySet.import_key_set(json.load(answer))
+        for algorithm in ("RS256", "ES384"):
+            token = sts.get_web_identity_token(**{**asked, "SigningAlgorithm": algorithm})["WebIdentityToken"]
+            claims = jwt.decode(token, keys, algorithms=[algorithm]).claims
+            assert (claims["iss"], claims["sub"], claims["aud"]) == (issuer, arn, "kafka")
+        lab.refused("SessionDurationEscalationException", lambda: sts.get_web_identity_token(**asked, DurationSeconds=3600))
+    finally:
+        lab.iam.disable_outbound_web_identity_federation()

@@ -6,14 +6,14 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jmespath
 
-from ..messages import AwsError, Call, Params, Refused
+from ..messages import AwsError, Call, Refused
 from ..rules.common import tag_map
-from ..rules.ec2_templates import version_data
 from .document import Context, Request
+from .ec2 import ec2_arn, ec2_existing, launch_questions, launch_resources, merged, pass_role, request_tags, specified
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -22,11 +22,6 @@ GLOBAL_KEYS = (
     "aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalTag/", "aws:RequestedRegion", "aws:SecureTransport", "aws:username",
     "aws:userid", "aws:SourceIp", "aws:CurrentTime", "aws:ResourceAccount", "aws:PrincipalIsAWSService",
 )  # fmt: skip
-_NO_ACCOUNT = {"image", "snapshot"}
-_KINDS = {
-    "i": "instance", "vol": "volume", "eni": "network-interface", "sg": "security-group", "lt": "launch-template",
-    "snap": "snapshot", "ami": "image", "subnet": "subnet", "vpc": "vpc", "sgr": "security-group-rule",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,9 +70,9 @@ def questions(stand: Stand, call: Call) -> list[Request]:
             asked.append(Request(name, arn, {**_request_context(call), **context}))
     asked += _tagging(call, asked)
     if call.service == "autoscaling" and call.params.get("LaunchTemplate") and call.action.endswith("AutoScalingGroup"):
-        asked += _launch_questions(stand, call, {"LaunchTemplate": call.params["LaunchTemplate"]})
+        asked += launch_questions(stand, call, {"LaunchTemplate": call.params["LaunchTemplate"]})
     if call.action == "RunInstances":
-        asked += _pass_role(stand, call, _merged(stand, call, call.params))
+        asked += pass_role(stand, call, merged(stand, call, call.params))
     return asked
 
 
@@ -106,29 +101,26 @@ def _request_context(call: Call) -> Context:
         context["iam:AWSServiceName"] = [params["AWSServiceName"]]
     if call.service == "secretsmanager" and params.get("Name"):
         context["secretsmanager:Name"] = [params["Name"]]
+    if call.action == "GetWebIdentityToken":
+        context["sts:IdentityTokenAudience"] = list(params["Audience"])
+        context["sts:SigningAlgorithm"] = [params["SigningAlgorithm"]]
+        context["sts:DurationSeconds"] = [str(params.get("DurationSeconds", 300))]
     if call.service == "monitoring":
         context["cloudwatch:namespace"] = [params.get("Namespace", "")]
     if call.service in ("autoscaling", "iam", "secretsmanager", "logs") or call.action in ("CreateTags", "DeleteTags"):
-        context.update(_request_tags(params.get("Tags") if isinstance(params.get("Tags"), list) else []))
-    return context
-
-
-def _request_tags(tags: list[dict[str, Any]] | None) -> Context:
-    context: Context = {f"aws:RequestTag/{tag['Key']}": [tag.get("Value", "")] for tag in tags or [] if "Key" in tag}
-    if context:
-        context["aws:TagKeys"] = [tag["Key"] for tag in tags or [] if "Key" in tag]
+        context.update(request_tags(params.get("Tags") if isinstance(params.get("Tags"), list) else []))
     return context
 
 
 def _resources(stand: Stand, call: Call, found: Row) -> list[tuple[str, Context]]:
     if found.resources == ("launch",):
-        return _launch_resources(stand, call, _merged(stand, call, call.params))
+        return launch_resources(stand, call, merged(stand, call, call.params))
     result: list[tuple[str, Context]] = []
     named = False
     for spec in found.resources:
         kind, _, path = spec.partition("=")
         if path == "*":
-            tags = _request_tags(_specified(call.params, kind))
+            tags = request_tags(specified(call.params, kind))
             result.append((ec2_arn(call, kind, "*"), tags))
             continue
         ids = jmespath.search(path, call.params)
@@ -138,54 +130,10 @@ def _resources(stand: Stand, call: Call, found: Row) -> list[tuple[str, Context]
     return result if result or named else [("*", {})]
 
 
-def _specified(params: Params, kind: str) -> list[dict[str, Any]]:
-    return [t for s in params.get("TagSpecifications") or [] if s.get("ResourceType") == kind for t in s.get("Tags", [])]
-
-
-def ec2_arn(call: Call, kind: str, id: str) -> str:
-    """The ARN of an EC2 resource."""
-    return f"arn:aws:ec2:{call.region}:{'' if kind in _NO_ACCOUNT else call.account}:{kind}/{id}"
-
-
-def _ec2_existing(stand: Stand, call: Call, kind: str, id: str) -> list[tuple[str, Context]]:
-    if kind == "any":
-        kind = _KINDS.get(id.partition("-")[0], "unknown")
-    asked = {"Filters": [{"Name": "resource-id", "Values": [id]}]}
-    tags = tag_map(stand.ask(call, "DescribeTags", asked, "ec2").get("Tags"))
-    instance = stand.world.instances_.get(id)
-    if instance is not None:
-        tags.update(instance.tags)
-    if not tags and not _exists(stand, call, kind, id):
-        return []
-    context: Context = {}
-    for key, value in tags.items():
-        context[f"aws:ResourceTag/{key}"] = context[f"ec2:ResourceTag/{key}"] = [value]
-    return [(ec2_arn(call, kind, id), context)]
-
-
-def _exists(stand: Stand, call: Call, kind: str, id: str) -> bool:
-    """What is not there is told as not found, not as forbidden: drivers with tag conditions rely on that at AWS."""
-    held = {"instance": stand.world.instances_, "volume": stand.world.volumes, "network-interface": stand.world.interfaces}
-    if kind in held:
-        return id in held[kind]
-    lists = {
-        "security-group": ("DescribeSecurityGroups", "GroupIds"), "snapshot": ("DescribeSnapshots", "SnapshotIds"),
-        "launch-template": ("DescribeLaunchTemplates", "LaunchTemplateIds"),
-    }  # fmt: skip
-    if kind not in lists:
-        return True
-    action, member = lists[kind]
-    try:
-        answer = stand.ask(call, action, {member: [id]}, "ec2")
-    except AwsError:
-        return False
-    return any(isinstance(value, list) and value for value in answer.values())
-
-
 def _existing(stand: Stand, call: Call, kind: str, id: str) -> list[tuple[str, Context]]:
     region, account = call.region, call.account
     if call.service == "ec2":
-        return _ec2_existing(stand, call, kind, id)
+        return ec2_existing(stand, call, kind, id)
     if kind == "arn":
         return [(id, {})]
     if kind in ("group", "member"):
@@ -242,64 +190,6 @@ def _secret(stand: Stand, call: Call, id: str) -> tuple[str, Context]:
     for tag, value in tag_map(found.get("Tags")).items():
         context[f"aws:ResourceTag/{tag}"] = context[f"secretsmanager:ResourceTag/{tag}"] = [value]
     return found["ARN"], context
-
-
-def _merged(stand: Stand, call: Call, params: Params) -> Params:
-    if not params.get("LaunchTemplate"):
-        return params
-    template, _, data = version_data(stand, call, {k: v for k, v in params["LaunchTemplate"].items() if v})
-    merged = {**data, **{k: v for k, v in params.items() if k != "LaunchTemplate"}}
-    return {**merged, "launch-template": template["LaunchTemplateId"]}
-
-
-def _launch_resources(stand: Stand, call: Call, data: Params) -> list[tuple[str, Context]]:
-    own: Context = {"ec2:InstanceType": [str(data.get("InstanceType", ""))]}
-    tokens = (data.get("MetadataOptions") or {}).get("HttpTokens")
-    if tokens:
-        own["ec2:MetadataHttpTokens"] = [tokens]
-    found = [
-        (ec2_arn(call, "instance", "*"), {**own, **_request_tags(_specified(data, "instance"))}),
-        (ec2_arn(call, "volume", "*"), _request_tags(_specified(data, "volume"))),
-    ]
-    interfaces = data.get("NetworkInterfaces") or [{}]
-    for one in interfaces:
-        if one.get("NetworkInterfaceId"):
-            found += _ec2_existing(stand, call, "network-interface", one["NetworkInterfaceId"])
-            continue
-        found.append((ec2_arn(call, "network-interface", "*"), _request_tags(_specified(data, "network-interface"))))
-        subnet = one.get("SubnetId") or data.get("SubnetId")
-        if subnet:
-            found += _ec2_existing(stand, call, "subnet", subnet)
-        for group in one.get("Groups") or data.get("SecurityGroupIds") or []:
-            found += _ec2_existing(stand, call, "security-group", group)
-    if data.get("ImageId"):
-        found += _ec2_existing(stand, call, "image", data["ImageId"])
-    if data.get("launch-template"):
-        found += _ec2_existing(stand, call, "launch-template", data["launch-template"])
-    return found
-
-
-def _launch_questions(stand: Stand, call: Call, params: Params) -> list[Request]:
-    """A group's template is checked against whoever makes or changes the group."""
-    data = _merged(stand, call, params)
-    asked = [Request("ec2:RunInstances", arn, context) for arn, context in _launch_resources(stand, call, data)]
-    for kind in ("instance", "volume"):
-        if _specified(data, kind):
-            context = {"ec2:CreateAction": ["RunInstances"], **_request_tags(_specified(data, kind))}
-            asked.append(Request("ec2:CreateTags", ec2_arn(call, kind, "*"), context))
-    return asked + _pass_role(stand, call, data)
-
-
-def _pass_role(stand: Stand, call: Call, data: Params) -> list[Request]:
-    profile = data.get("IamInstanceProfile") or {}
-    name = profile.get("Name") or str(profile.get("Arn", "")).rpartition("/")[2]
-    if not name:
-        return []
-    try:
-        found = stand.ask(call, "GetInstanceProfile", {"InstanceProfileName": name}, "iam")["InstanceProfile"]
-    except AwsError:
-        return []
-    return [Request("iam:PassRole", role["Arn"], {"iam:PassedToService": ["ec2.amazonaws.com"]}) for role in found.get("Roles") or []]
 
 
 def _tagging(call: Call, asked: list[Request]) -> list[Request]:
