@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -347,3 +348,18 @@ def test_a_template_that_is_not_seen_yet_opens_no_door(lab: Lab) -> None:
     )  # fmt: skip
     lab.refused("ValidationError", make)
     denied(lab, "ec2:RunInstances", make, "AccessDenied")
+
+
+def test_policies_hold_while_many_things_are_made_at_once(lab: Lab) -> None:
+    person = Person(lab, allow("ec2:*", "autoscaling:*"))
+
+    def make(number: int) -> str:
+        interface = person.ec2.create_network_interface(SubnetId=lab.subnets[number % 3])["NetworkInterface"]["NetworkInterfaceId"]
+        name = lab.scaling(lab.template(interface), zone=number % 3)
+        person.autoscaling.update_auto_scaling_group(AutoScalingGroupName=name, MinSize=0, DesiredCapacity=0)
+        return str(interface)
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(make, range(24)))
+    found = lab.ec2.describe_network_interfaces(NetworkInterfaceIds=made)["NetworkInterfaces"]
+    assert len({(i["SubnetId"], i["PrivateIpAddress"]) for i in found}) == 24

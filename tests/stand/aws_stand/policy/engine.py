@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -38,7 +39,8 @@ class Policies:
         if (call.service, call.action) == ("sts", "GetCallerIdentity"):
             return
         try:
-            asked = resources.questions(self._stand, call)
+            with self._stand.lock if call.service in ("ec2", "autoscaling") else nullcontext():
+                asked = resources.questions(self._stand, call)
         except AwsError as error:
             if call.service == "autoscaling":
                 raise AwsError("ValidationError", error.message) from None
