@@ -12,6 +12,8 @@ pub mod process;
 /// Values that must never be shown: no `Debug`, no `Display`, cleared on drop.
 pub mod secret;
 
+mod hex;
+
 /// A Terraform plugin SDK: handshake, RPCs, values, schemas, diagnostics. Knows nothing of Kafka.
 pub mod tfplugin;
 
@@ -29,6 +31,10 @@ pub mod pki;
 
 /// The control store and its versioned documents: the only thing that provider and nodes share.
 pub mod store;
+
+/// The user's AWS account: clients, credentials, errors.
+#[cfg(feature = "aws")]
+pub mod aws;
 
 /// Kafka's wire protocol, property tables, `server.properties`, storage format.
 pub mod kafka;

@@ -34,6 +34,10 @@ pub mod access;
 /// The engine for one machine.
 pub mod local;
 
+/// The engine for the user's AWS account.
+#[cfg(feature = "aws")]
+pub mod ec2;
+
 /// An engine's own error, on its way to a message.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 

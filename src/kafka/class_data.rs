@@ -10,7 +10,6 @@
 //! and nodes that stop together would write one file at once.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::TcpListener;
@@ -26,6 +25,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
 use crate::clock::Timestamp;
+use crate::hex::hex;
 use crate::kafka::distribution::Distribution;
 use crate::kafka::format::{self, Bootstrap, Identity, Role, Voter, draw_uuid, ensure_formatted};
 use crate::kafka::java::Java;
@@ -106,15 +106,7 @@ pub fn path(directory: &Utf8Path, distribution: &Distribution, java: &Java) -> R
         context.update(format!("{file} {} {modified:?}\n", metadata.len()).as_bytes());
     }
     let digest = context.finish();
-    let short = digest
-        .as_ref()
-        .iter()
-        .take(6)
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a `String` cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+    let short = hex(digest.as_ref().get(..6).unwrap_or_default());
     Ok(directory.join(format!(
         "kafka-{}-java-{}-{short}.jsa",
         distribution.version, java.release

@@ -10,6 +10,9 @@ pub mod step;
 /// The desired document of a cluster.
 pub mod document;
 
+/// Who may connect to which port, on AWS.
+pub mod firewall;
+
 /// The properties of a cluster: defaults, sizes, the profile of one machine, the user's.
 pub mod properties;
 

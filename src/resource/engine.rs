@@ -16,7 +16,7 @@ pub type LocalClusters = Clusters<LocalEngine>;
 impl ProviderData {
     /// Whether the provider block is not known yet: then nothing is asked and nothing changed.
     pub fn is_unknown(&self) -> bool {
-        self.settings == Settings::Unknown
+        matches!(self.settings, Settings::Unknown)
     }
 
     /// What the provider block says about nodes on one machine.
@@ -27,6 +27,8 @@ impl ProviderData {
                 heap: settings.broker_heap.clone(),
                 ..LocalSpec::default()
             },
+            #[cfg(feature = "aws")]
+            Settings::Aws(_) => LocalSpec::default(),
             Settings::Unknown => LocalSpec::default(),
         }
     }

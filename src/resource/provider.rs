@@ -2,11 +2,14 @@
 //!
 //! `configure` is cheap and contacts nothing; the engine opens when a resource first needs it.
 
+mod aws;
 mod schema;
 mod settings;
 
 use std::sync::Arc;
 
+#[cfg(feature = "aws")]
+pub use aws::settings::{AwsSettings, IgnoredTags};
 pub use settings::{ArchiveSettings, LocalSettings};
 
 use tokio::sync::OnceCell;
@@ -25,10 +28,13 @@ use crate::tfplugin::{AttributePath, ConfigureRequest, Diagnostics, Object, Prov
 pub struct Msk;
 
 /// Which engine the provider block names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Settings {
     /// Clusters on this machine.
     Local(LocalSettings),
+    /// Clusters in an AWS account.
+    #[cfg(feature = "aws")]
+    Aws(Box<AwsSettings>),
     /// Some value is known only after apply: nothing can be asked yet.
     Unknown,
 }
@@ -76,7 +82,7 @@ impl Provider for Msk {
             return None;
         }
         let settings = settings::read(&request.config, diagnostics)?;
-        if settings == Settings::Unknown {
+        if matches!(settings, Settings::Unknown) {
             diagnostics.general_warning(
                 "Provider settings are not known yet",
                 "A value in the provider block is known only after apply. Until then no cluster is looked at: the \

@@ -2,7 +2,6 @@
 //!
 //! Whoever remembers a store's id can tell its own store from another, an emptied or a new one.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
@@ -13,6 +12,7 @@ use super::directory::Directory;
 use super::typed::{self, Document, DocumentError, Owner};
 use super::{Error, Key, Store};
 use crate::clock::Timestamp;
+use crate::hex::hex;
 use crate::spec::ids::{Generation, StoreId};
 
 /// The key of the identity document.
@@ -154,14 +154,4 @@ pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
         what: "the system gives no randomness",
     })?;
     Ok(bytes)
-}
-
-/// Writes bytes as lower-case hex digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

@@ -14,6 +14,7 @@ use aws_lc_rs::digest;
 use camino::{Utf8Path, Utf8PathBuf};
 use tokio::io::AsyncReadExt as _;
 
+use crate::hex::hex;
 use crate::node::home::{DataDirectory, NodeDirectory, make_private_directory};
 
 /// The agent detaches as soon as it holds its lock; more than this means that it hangs.
@@ -110,11 +111,7 @@ pub fn install(data: &DataDirectory, source: &Utf8Path) -> Result<Utf8PathBuf, A
         .and_then(|mut file| file.read_to_end(&mut program))
         .map_err(missing)?;
     let digest = digest::digest(&digest::SHA256, &program);
-    let name = digest
-        .as_ref()
-        .iter()
-        .take(8)
-        .fold(String::new(), |name, byte| format!("{name}{byte:02x}"));
+    let name = hex(digest.as_ref().get(..8).unwrap_or_default());
     let folder = data.path().join("bin");
     let target = folder.join(format!("msk-node-{name}"));
     let fail = |cause| AgentError::Install {

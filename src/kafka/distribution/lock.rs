@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 use camino::Utf8Path;
 
 use super::Error;
+use crate::hex::hex;
 use crate::kafka::versions::KafkaVersion;
 
 /// The content of one lock file.
@@ -110,14 +111,6 @@ pub(super) fn hex_digest(path: &Utf8Path, algorithm: &'static digest::Algorithm)
         context.update(piece);
     }
     Ok(hex(context.finish().as_ref()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! The schema of the provider block: `local` and `aws`.
 
+use super::aws;
 use crate::tfplugin::Type;
-use crate::tfplugin::schema::{
-    Attribute, Schema, boolean, each, items, list, list_of_objects, map, number, object, range, set, string,
-    text, whole_number,
-};
+use crate::tfplugin::schema::{Attribute, Schema, each, map, number, object, range, string, text};
 
 /// The schema of `provider "msk"`.
 pub(super) fn schema() -> Schema {
@@ -18,7 +16,7 @@ pub(super) fn schema() -> Schema {
         "Clusters run on this machine. `local = {}` is enough: every member has a default. \
          Excludes `aws`.",
     ))
-    .attribute("aws", object(aws()).optional().description(
+    .attribute("aws", object(aws::schema::members()).optional().description(
         "Clusters run in your AWS account. Not in this version: refused with an error. Excludes `local`.",
     ))
 }
@@ -63,208 +61,7 @@ fn local() -> Vec<(&'static str, Attribute)> {
     ]
 }
 
-fn aws() -> Vec<(&'static str, Attribute)> {
-    let mut members = aws_credentials();
-    members.extend(aws_client());
-    members.extend(vec![
-        (
-            "control_bucket",
-            string()
-                .required()
-                .description("The S3 bucket that holds the control store."),
-        ),
-        (
-            "create_control_bucket",
-            boolean()
-                .optional()
-                .description("Whether `control_bucket` is created if it is not there."),
-        ),
-        (
-            "control_prefix",
-            string()
-                .optional()
-                .description("The prefix of the control store in its bucket. Default: `msk/`."),
-        ),
-        (
-            "control_kms_key_id",
-            string()
-                .optional()
-                .description("The KMS key of the control store."),
-        ),
-        (
-            "kafka_directory",
-            string().optional().description("As in `local`."),
-        ),
-        (
-            "kafka_archive_url",
-            string().optional().description("As in `local`."),
-        ),
-        (
-            "kafka_archive_sha512",
-            map(Type::String).optional().description("As in `local`."),
-        ),
-        ("maven_command", string().optional().description("As in `local`.")),
-    ]);
-    members
-}
-
-fn aws_credentials() -> Vec<(&'static str, Attribute)> {
-    let text = |description: &str| string().optional().description(description);
-    let texts = |description: &str| list(Type::String).optional().description(description);
-    vec![
-        ("region", text("The AWS Region.")),
-        (
-            "profile",
-            text("The profile in the shared configuration and credentials files."),
-        ),
-        ("access_key", text("The access key.")),
-        ("secret_key", text("The secret key.").sensitive()),
-        (
-            "token",
-            text("The session token of temporary credentials.").sensitive(),
-        ),
-        (
-            "shared_config_files",
-            texts("Paths of shared configuration files."),
-        ),
-        (
-            "shared_credentials_files",
-            texts("Paths of shared credentials files."),
-        ),
-        (
-            "assume_role",
-            list_of_objects(vec![
-                ("role_arn", text("The role to assume.")),
-                ("session_name", text("The name of the session.")),
-                ("external_id", text("The external id.")),
-                ("duration", text("How long the session lasts, such as `1h`.")),
-                ("policy", text("A policy that narrows the role, as JSON.")),
-                (
-                    "tags",
-                    map(Type::String).optional().description("Tags of the session."),
-                ),
-            ])
-            .optional()
-            .description("Roles to assume, one after the other."),
-        ),
-        (
-            "assume_role_with_web_identity",
-            object(vec![
-                ("role_arn", text("The role to assume.")),
-                ("session_name", text("The name of the session.")),
-                ("web_identity_token_file", text("The file with the token.")),
-                ("duration", text("How long the session lasts, such as `1h`.")),
-            ])
-            .optional()
-            .description("The role to assume with a web identity."),
-        ),
-    ]
-}
-
-fn aws_client() -> Vec<(&'static str, Attribute)> {
-    let text = |description: &str| string().optional().description(description);
-    let flag = |description: &str| boolean().optional().description(description);
-    let services = [
-        "ec2",
-        "autoscaling",
-        "s3",
-        "kms",
-        "iam",
-        "secretsmanager",
-        "ssm",
-        "sts",
-        "cloudwatch",
-        "logs",
-        "kinesis",
-        "firehose",
-        "route53",
-    ];
-    let endpoints = services.map(|service| (service, text("The URL of the service.")));
-    vec![
-        (
-            "default_tags",
-            map(Type::String)
-                .optional()
-                .description("Tags that every taggable object gets."),
-        ),
-        (
-            "ignore_tags",
-            object(vec![
-                (
-                    "keys",
-                    set(Type::String)
-                        .optional()
-                        .description("Keys of tags to ignore."),
-                ),
-                (
-                    "key_prefixes",
-                    set(Type::String)
-                        .optional()
-                        .description("Prefixes of keys of tags to ignore."),
-                ),
-            ])
-            .optional()
-            .description("Tags that others manage."),
-        ),
-        (
-            "endpoints",
-            object(endpoints).optional().description("Own URLs of services."),
-        ),
-        (
-            "allowed_account_ids",
-            set(Type::String)
-                .optional()
-                .validate(items(1..=usize::MAX))
-                .description("The only accounts to work in."),
-        ),
-        (
-            "forbidden_account_ids",
-            set(Type::String)
-                .optional()
-                .description("Accounts never to work in."),
-        ),
-        (
-            "max_retries",
-            number()
-                .optional()
-                .validate(whole_number())
-                .description("How often a call is repeated."),
-        ),
-        ("retry_mode", text("`standard` or `adaptive`.")),
-        (
-            "s3_use_path_style",
-            flag("Whether buckets stand in the path of URLs."),
-        ),
-        (
-            "skip_credentials_validation",
-            flag("Whether credentials are used unchecked."),
-        ),
-        (
-            "skip_region_validation",
-            flag("Whether the Region's name is used unchecked."),
-        ),
-        (
-            "skip_requesting_account_id",
-            flag("Whether the account's id is not asked for."),
-        ),
-        (
-            "skip_metadata_api_check",
-            flag("Whether the instance metadata service is not asked."),
-        ),
-        ("use_fips_endpoint", flag("Whether FIPS endpoints are used.")),
-        (
-            "use_dualstack_endpoint",
-            flag("Whether dual-stack endpoints are used."),
-        ),
-        ("insecure", flag("Whether TLS certificates are not checked.")),
-        ("custom_ca_bundle", text("A file with further authorities.")),
-        ("http_proxy", text("The proxy for HTTP.")),
-        ("https_proxy", text("The proxy for HTTPS.")),
-        ("no_proxy", text("Hosts that are reached without proxy.")),
-    ]
-}
-
-fn absolute_path(path: &str) -> Result<(), String> {
+pub(super) fn absolute_path(path: &str) -> Result<(), String> {
     match path {
         "" => Err("not be empty; leave it out to get the default".to_owned()),
         path if path.starts_with('~') => Err(format!("be an absolute path; write pathexpand(\"{path}\")")),
@@ -275,7 +72,7 @@ fn absolute_path(path: &str) -> Result<(), String> {
     }
 }
 
-fn not_empty(text: &str) -> Result<(), String> {
+pub(super) fn not_empty(text: &str) -> Result<(), String> {
     if text.is_empty() {
         Err("not be empty; leave it out to get the default".to_owned())
     } else {
@@ -283,7 +80,7 @@ fn not_empty(text: &str) -> Result<(), String> {
     }
 }
 
-fn url(url: &str) -> Result<(), String> {
+pub(super) fn url(url: &str) -> Result<(), String> {
     let known = ["https://", "http://", "file:///"]
         .iter()
         .any(|scheme| url.starts_with(scheme));
@@ -293,7 +90,7 @@ fn url(url: &str) -> Result<(), String> {
     Err("be an https, http or file URL that holds {version}".to_owned())
 }
 
-fn sha512(digest: &str) -> Result<(), String> {
+pub(super) fn sha512(digest: &str) -> Result<(), String> {
     if digest.len() == 128 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
     }

@@ -56,33 +56,53 @@ pub(super) fn check_one_engine(config: &Object, diagnostics: &mut Diagnostics) {
         );
     }
     if let Attr::Known(local) = config.object("local") {
-        check_archive(local, diagnostics);
+        check_archive("local", local, diagnostics);
+    }
+    if let Attr::Known(aws) = config.object("aws") {
+        check_archive("aws", aws, diagnostics);
+        #[cfg(feature = "aws")]
+        super::aws::settings::check(aws, diagnostics);
     }
 }
 
-fn check_archive(local: &Object, diagnostics: &mut Diagnostics) {
-    let path = AttributePath::of("local");
-    let (url, digests) = (local.get("kafka_archive_url"), local.get("kafka_archive_sha512"));
+fn check_archive(block: &str, settings: &Object, diagnostics: &mut Diagnostics) {
+    let path = AttributePath::of(block);
+    let (url, digests) = (
+        settings.get("kafka_archive_url"),
+        settings.get("kafka_archive_sha512"),
+    );
     if !url.is_null() && digests.is_null() {
         diagnostics.error(
             &path.attribute("kafka_archive_url"),
             "An archive needs its digest",
-            "`local.kafka_archive_url` is set, and `local.kafka_archive_sha512` is not. Add the SHA-512 digest of \
-             each version's archive, such as `{ \"4.3.1\" = \"…\" }`.",
+            format!(
+                "`{block}.kafka_archive_url` is set, and `{block}.kafka_archive_sha512` is not. Add the SHA-512 digest \
+                 of each version's archive, such as `{{ \"4.3.1\" = \"…\" }}`."
+            ),
         );
     }
     if url.is_null() && !digests.is_null() {
         diagnostics.error(
             &path.attribute("kafka_archive_sha512"),
             "Digests without an archive",
-            "`local.kafka_archive_sha512` is set, and `local.kafka_archive_url` is not. Add the URL, or take the \
-             digests out.",
+            format!(
+                "`{block}.kafka_archive_sha512` is set, and `{block}.kafka_archive_url` is not. Add the URL, or take \
+                 the digests out."
+            ),
         );
     }
 }
 
 /// Reads the settings of an accepted block. `None` beside an error.
 pub(super) fn read(config: &Object, diagnostics: &mut Diagnostics) -> Option<Settings> {
+    #[cfg(feature = "aws")]
+    match config.object("aws") {
+        Attr::Known(aws) if aws.is_wholly_known() => {
+            return Some(Settings::Aws(Box::new(super::aws::settings::read(aws))));
+        }
+        Attr::Known(_) | Attr::Unknown => return Some(Settings::Unknown),
+        Attr::Null => {}
+    }
     let local = match config.object("local") {
         Attr::Known(local) if local.is_wholly_known() => local,
         Attr::Known(_) | Attr::Unknown => return Some(Settings::Unknown),
@@ -170,7 +190,7 @@ mod tests {
             ["The provider block names no engine"]
         );
         assert_eq!(
-            findings(local(), Object::new().into()),
+            findings(local(), super::super::aws::empty_block().into()),
             ["The provider block names two engines"]
         );
         assert_eq!(findings(local(), Value::Null), [""; 0]);

@@ -12,6 +12,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{lock, root};
 use crate::clock::Timestamp;
+use crate::hex::hex;
 use crate::store::backend::{Condition, Deleted, Durability, Stored, Version, Written};
 use crate::store::{Error, Key, MAX_DOCUMENT_BYTES, identity};
 
@@ -112,7 +113,7 @@ impl Opened {
 /// files with one content, one inode and one millisecond still differ.
 fn version(about: &fs::Metadata, bytes: &[u8]) -> Version {
     let digest = digest(bytes);
-    let content = identity::hex(digest.as_ref().get(..12).unwrap_or_default());
+    let content = hex(digest.as_ref().get(..12).unwrap_or_default());
     Version(format!("{}-{content}", file_mark(about)))
 }
 
@@ -284,7 +285,7 @@ impl Temporary {
         let folder = store_root.join(root::TEMPORARY);
         root::ensure_own_folder(store_root, &folder)?;
         let random = identity::random_bytes::<12>()?;
-        let path = folder.join(format!("{}-{}", std::process::id(), identity::hex(&random)));
+        let path = folder.join(format!("{}-{}", std::process::id(), hex(&random)));
         // Errors name the document: it is what the user knows.
         let failed = |cause| Error::from_io("write", target, cause);
         let file = private_options()

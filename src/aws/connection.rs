@@ -1,0 +1,252 @@
+//! The clients of all services, made of the settings once and shared.
+
+use std::time::Duration;
+
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::SharedCredentialsProvider;
+use camino::Utf8PathBuf;
+use tokio::sync::OnceCell;
+
+use super::error::CallError;
+use super::settings::{Service, Settings};
+use super::{credentials, http};
+use crate::engine::BoxError;
+
+/// No TCP connection within this time is a host that cannot be reached.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The longest pause between two bytes of an answer.
+const READ: Duration = Duration::from_secs(30);
+
+/// Why there are no clients.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// Neither settings, environment nor profile name one.
+    #[error(
+        "no Region is known; set `aws.region` of the provider block, `AWS_REGION`, or `region` in the profile"
+    )]
+    NoRegion,
+    /// The file with authorities.
+    #[error("read the authorities in `{path}` (`aws.custom_ca_bundle` or `AWS_CA_BUNDLE`)")]
+    Authorities {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What the system says.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The file holds none.
+    #[error("`{path}` (`aws.custom_ca_bundle` or `AWS_CA_BUNDLE`) holds no certificate in PEM form")]
+    NoAuthority {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// One client has one proxy.
+    #[error(
+        "`aws.http_proxy` and `aws.https_proxy` differ; in this version they must be the same, or one of them unset"
+    )]
+    TwoProxies,
+    /// The HTTP client.
+    #[error("make an HTTP client")]
+    Http(#[source] BoxError),
+    /// Who we are could not be asked.
+    #[error("ask for the account")]
+    Identity(#[source] CallError),
+    /// Not in this account.
+    #[error(
+        "the credentials are of the account {account}, which is not in `aws.allowed_account_ids`; take another profile \
+         or role, or add the account"
+    )]
+    NotAllowed {
+        /// The account.
+        account: String,
+    },
+    /// Never in this account.
+    #[error(
+        "the credentials are of the account {account}, which stands in `aws.forbidden_account_ids`; take another profile \
+         or role"
+    )]
+    Forbidden {
+        /// The account.
+        account: String,
+    },
+}
+
+/// Who calls, and in which account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The account, 12 digits.
+    pub account: String,
+    /// The caller.
+    pub arn: String,
+}
+
+impl Identity {
+    /// The partition: `aws`, `aws-cn`, `aws-us-gov`.
+    pub fn partition(&self) -> &str {
+        self.arn.split(':').nth(1).unwrap_or("aws")
+    }
+}
+
+/// The clients. Opening contacts AWS only for a Region or credentials that come from an instance.
+#[derive(Debug)]
+pub struct Connection {
+    config: SdkConfig,
+    settings: Settings,
+    region: String,
+    identity: OnceCell<Identity>,
+}
+
+impl Connection {
+    /// Makes the clients.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]: no Region, no usable file of authorities or proxy.
+    pub async fn open(settings: &Settings) -> Result<Self, ConnectionError> {
+        let client = http::client(settings).await?;
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(client.clone())
+            .retry_config(retries(settings))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT)
+                    .read_timeout(READ)
+                    .build(),
+            );
+        if let Ok(name) = AppName::new("terraform-provider-msk") {
+            loader = loader.app_name(name);
+        }
+        if let Some(region) = &settings.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(files) = credentials::profile_files(settings) {
+            loader = loader.profile_files(files);
+        }
+        if settings.uses_fips {
+            loader = loader.use_fips(true);
+        }
+        if settings.uses_dual_stack {
+            loader = loader.use_dual_stack(true);
+        }
+        let config = loader.load().await;
+        let region = config.region().ok_or(ConnectionError::NoRegion)?.to_string();
+        let about = ProviderConfig::without_region()
+            .with_region(config.region().cloned())
+            .with_http_client(client);
+        let mut config = config
+            .into_builder()
+            .credentials_provider(credentials::base(settings, &about).await)
+            .build();
+        for role in &settings.assume_roles {
+            let assumed = credentials::assume(role, &with_endpoint(&config, settings, Service::Sts)).await;
+            config = config
+                .into_builder()
+                .credentials_provider(SharedCredentialsProvider::new(assumed))
+                .build();
+        }
+        Ok(Self {
+            config,
+            settings: settings.clone(),
+            region,
+            identity: OnceCell::new(),
+        })
+    }
+
+    /// The Region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Who calls; asked once, and checked against the accounts that the settings allow and forbid. `None` where the
+    /// settings skip the question.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Identity`], [`ConnectionError::NotAllowed`], [`ConnectionError::Forbidden`].
+    pub async fn identity(&self) -> Result<Option<&Identity>, ConnectionError> {
+        if self.settings.skips_account {
+            return Ok(None);
+        }
+        self.identity.get_or_try_init(|| self.ask()).await.map(Some)
+    }
+
+    async fn ask(&self) -> Result<Identity, ConnectionError> {
+        let config = with_endpoint(&self.config, &self.settings, Service::Sts);
+        let asked = aws_sdk_sts::Client::new(&config)
+            .get_caller_identity()
+            .send()
+            .await;
+        let answer = asked.map_err(|error| {
+            ConnectionError::Identity(CallError::new(Service::Sts, "GetCallerIdentity", &error))
+        })?;
+        let identity = Identity {
+            account: answer.account.unwrap_or_default(),
+            arn: answer.arn.unwrap_or_default(),
+        };
+        let account = identity.account.clone();
+        if self.settings.forbidden_accounts.contains(&account) {
+            return Err(ConnectionError::Forbidden { account });
+        }
+        if !self.settings.allowed_accounts.is_empty() && !self.settings.allowed_accounts.contains(&account) {
+            return Err(ConnectionError::NotAllowed { account });
+        }
+        Ok(identity)
+    }
+
+    /// EC2.
+    pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        aws_sdk_ec2::Client::new(&self.of(Service::Ec2))
+    }
+
+    /// Auto Scaling.
+    pub fn auto_scaling(&self) -> aws_sdk_autoscaling::Client {
+        aws_sdk_autoscaling::Client::new(&self.of(Service::AutoScaling))
+    }
+
+    /// IAM.
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(&self.of(Service::Iam))
+    }
+
+    /// KMS.
+    pub fn kms(&self) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.of(Service::Kms))
+    }
+
+    /// S3.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.of(Service::S3));
+        let config = config.force_path_style(self.settings.uses_path_style);
+        aws_sdk_s3::Client::from_conf(config.build())
+    }
+
+    /// Secrets Manager.
+    pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        aws_sdk_secretsmanager::Client::new(&self.of(Service::SecretsManager))
+    }
+
+    fn of(&self, service: Service) -> SdkConfig {
+        with_endpoint(&self.config, &self.settings, service)
+    }
+}
+
+/// The configuration of one service: its URL in the block, else those of environment and profile.
+fn with_endpoint(config: &SdkConfig, settings: &Settings, service: Service) -> SdkConfig {
+    match settings.endpoints.get(&service) {
+        Some(url) => config.clone().into_builder().endpoint_url(url).build(),
+        None => config.clone(),
+    }
+}
+
+fn retries(settings: &Settings) -> RetryConfig {
+    let mode = if settings.is_adaptive {
+        RetryConfig::adaptive()
+    } else {
+        RetryConfig::standard()
+    };
+    mode.with_max_attempts(settings.attempts.max(1))
+}
