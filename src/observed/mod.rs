@@ -1,5 +1,8 @@
 //! What was seen: known, absent or uncertain, with its time. Pure: the engines fill it, the planner reads it.
 
+/// An AWS account, as far as a cluster needs it.
+pub mod account;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

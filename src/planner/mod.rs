@@ -34,6 +34,9 @@ pub mod safety;
 /// Topics, ACLs and users: what agents do, and drift.
 pub mod access;
 
+/// Whether an AWS account can carry a cluster.
+pub mod preflight;
+
 mod cluster;
 
 pub use cluster::plan_cluster;

@@ -1,0 +1,92 @@
+//! What was seen of an AWS account before a cluster is made in it: what the plan is checked against.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A subnet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subnet {
+    /// Its VPC.
+    pub vpc_id: String,
+    /// The name of its zone, such as `eu-central-1a`.
+    pub zone: String,
+    /// Addresses that are free.
+    pub free_addresses: u32,
+}
+
+/// A VPC, as far as nodes need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vpc {
+    /// Whether Amazon's DNS server answers in it (`enableDnsSupport`).
+    pub has_dns: bool,
+    /// Whether machines in it have names (`enableDnsHostnames`).
+    pub has_host_names: bool,
+}
+
+/// A zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    /// Whether it is an availability zone, and no local or wavelength zone.
+    pub is_availability_zone: bool,
+    /// Whether it is open to this account and works.
+    pub is_available: bool,
+}
+
+/// An instance type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceType {
+    /// `x86_64`, `arm64` ….
+    pub architectures: BTreeSet<String>,
+    /// MiB.
+    pub memory: u64,
+    /// Virtual processors.
+    pub processors: u32,
+    /// What its volumes get all day, in MB/s (10⁶ bytes).
+    pub baseline_throughput: Option<u32>,
+    /// What its volumes get all day, in operations per second.
+    pub baseline_iops: Option<u32>,
+}
+
+/// A KMS key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its ARN.
+    pub arn: String,
+    /// `Enabled`, `Disabled`, `PendingDeletion` ….
+    pub state: String,
+    /// Whether it is `SYMMETRIC_DEFAULT` for `ENCRYPT_DECRYPT`.
+    pub is_symmetric: bool,
+}
+
+/// What was found under a key's id, alias or ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyAnswer {
+    /// A key.
+    Found(Key),
+    /// No key.
+    Absent,
+    /// It may be there: another account's key shows itself to nobody who may not describe it.
+    Hidden,
+}
+
+/// An account, as far as one cluster needs it. What is missing in a map was asked for and is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The Region.
+    pub region: String,
+    /// Subnets by id.
+    pub subnets: BTreeMap<String, Subnet>,
+    /// VPCs by id.
+    pub vpcs: BTreeMap<String, Vpc>,
+    /// Zones by name.
+    pub zones: BTreeMap<String, Zone>,
+    /// Instance types by name.
+    pub instance_types: BTreeMap<String, InstanceType>,
+    /// Instance types with the zones that offer them.
+    pub offers: BTreeSet<(String, String)>,
+    /// The VPC of each security group, by id.
+    pub security_groups: BTreeMap<String, String>,
+    /// The key for volumes, if one is written.
+    pub key: Option<KeyAnswer>,
+    /// The key that every new volume of the account gets unless it names one, if that is a customer's key.
+    pub default_key: Option<Key>,
+}

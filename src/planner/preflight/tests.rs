@@ -1,0 +1,311 @@
+use super::*;
+use crate::observed::account::{Vpc, Zone};
+use crate::planner::tests::world::spec as base;
+use crate::spec::cluster::Sources;
+
+const REGION: &str = "eu-central-1";
+
+fn spec() -> ClusterSpec {
+    let mut spec = base(3, 1);
+    spec.zones = ["subnet-a", "subnet-b", "subnet-c"].map(str::to_owned).into();
+    spec.size.instance_type = "m5.large".to_owned();
+    spec.size.volume_size = 100;
+    spec.client_sources = Sources::default();
+    spec
+}
+
+fn ports() -> OpenPorts {
+    OpenPorts {
+        internal: [9090, 9091, 9093].into(),
+        client: [9094, 9096].into(),
+        monitoring: BTreeSet::new(),
+    }
+}
+
+fn account() -> Account {
+    let zones = ["a", "b", "c"];
+    let zone_name = |letter: &str| format!("{REGION}{letter}");
+    let subnet = |letter: &str| Subnet {
+        vpc_id: "vpc-1".to_owned(),
+        zone: zone_name(letter),
+        free_addresses: 250,
+    };
+    let machine = InstanceType {
+        architectures: ["x86_64".to_owned()].into(),
+        memory: 8_192,
+        processors: 2,
+        baseline_throughput: Some(81),
+        baseline_iops: Some(3_600),
+    };
+    let vpc = Vpc {
+        has_dns: true,
+        has_host_names: true,
+    };
+    let zone = Zone {
+        is_availability_zone: true,
+        is_available: true,
+    };
+    Account {
+        region: REGION.to_owned(),
+        subnets: zones
+            .map(|letter| (format!("subnet-{letter}"), subnet(letter)))
+            .into(),
+        vpcs: [("vpc-1".to_owned(), vpc)].into(),
+        zones: zones.map(|letter| (zone_name(letter), zone.clone())).into(),
+        instance_types: [("m5.large".to_owned(), machine)].into(),
+        offers: zones
+            .map(|letter| ("m5.large".to_owned(), zone_name(letter)))
+            .into(),
+        security_groups: [("sg-apps".to_owned(), "vpc-1".to_owned())].into(),
+        key: None,
+        default_key: None,
+    }
+}
+
+fn enabled(region: &str) -> Key {
+    Key {
+        arn: format!("arn:aws:kms:{region}:123456789012:key/k"),
+        state: "Enabled".to_owned(),
+        is_symmetric: true,
+    }
+}
+
+#[track_caller]
+fn finds(spec: &ClusterSpec, account: &Account, expected: &[(Severity, &str, &str)]) {
+    let found = check(spec, &ports(), account);
+    let texts: Vec<_> = found.iter().map(|finding| &finding.text).collect();
+    assert_eq!(found.len(), expected.len(), "{texts:#?}");
+    for (finding, (severity, attribute, word)) in found.iter().zip(expected) {
+        assert_eq!(
+            (finding.severity, finding.attribute),
+            (*severity, *attribute),
+            "{}",
+            finding.text
+        );
+        assert!(finding.text.contains(word), "{word}: {}", finding.text);
+    }
+}
+
+use Severity::{Error, Warning};
+
+#[test]
+fn an_account_that_fits_has_no_findings() {
+    finds(&spec(), &account(), &[]);
+}
+
+#[test]
+fn every_wrong_subnet_is_found() {
+    let mut account = account();
+    account.subnets.remove("subnet-a");
+    finds(
+        &spec(),
+        &account,
+        &[(Error, "subnet_ids", "`subnet-a` is not there in eu-central-1")],
+    );
+
+    let mut account = self::account();
+    account.subnets.get_mut("subnet-b").unwrap().zone = format!("{REGION}a");
+    finds(
+        &spec(),
+        &account,
+        &[(
+            Error,
+            "subnet_ids",
+            "subnet-a, subnet-b are all in the zone eu-central-1a",
+        )],
+    );
+
+    let mut account = self::account();
+    account.subnets.get_mut("subnet-c").unwrap().vpc_id = "vpc-2".to_owned();
+    finds(&spec(), &account, &[(Error, "subnet_ids", "vpc-1, vpc-2")]);
+
+    let mut account = self::account();
+    account.subnets.get_mut("subnet-c").unwrap().free_addresses = 1;
+    let mut many = spec();
+    many.brokers_per_zone = 2;
+    finds(
+        &many,
+        &account,
+        &[(
+            Error,
+            "subnet_ids",
+            "`subnet-c` has 1 free addresses, and 2 nodes",
+        )],
+    );
+
+    let mut account = self::account();
+    let local = account.zones.get_mut("eu-central-1a").unwrap();
+    local.is_availability_zone = false;
+    account.zones.get_mut("eu-central-1b").unwrap().is_available = false;
+    let vpc = account.vpcs.get_mut("vpc-1").unwrap();
+    (vpc.has_dns, vpc.has_host_names) = (false, false);
+    finds(
+        &spec(),
+        &account,
+        &[
+            (Error, "subnet_ids", "local or wavelength"),
+            (Error, "subnet_ids", "impaired"),
+            (Error, "subnet_ids", "enableDnsSupport"),
+            (Error, "subnet_ids", "enableDnsHostnames"),
+        ],
+    );
+}
+
+#[test]
+fn controllers_of_their_own_need_addresses_and_a_type_where_they_stand() {
+    let mut spec = spec();
+    spec.dedicated_controllers = true;
+    spec.size.controller_instance_type = Some("m5.large".to_owned());
+    let mut account = account();
+    account.subnets.get_mut("subnet-b").unwrap().free_addresses = 1;
+    finds(
+        &spec,
+        &account,
+        &[(
+            Error,
+            "subnet_ids",
+            "`subnet-b` has 1 free addresses, and 2 nodes",
+        )],
+    );
+    spec.controller_zones = ["subnet-x".to_owned()].into();
+    spec.size.controller_instance_type = Some("t9.huge".to_owned());
+    finds(
+        &spec,
+        &account,
+        &[
+            (Error, "controller_subnet_ids", "`subnet-x`"),
+            (
+                Error,
+                "controller_instance_type",
+                "knows no instance type `t9.huge`",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_type_must_be_offered_in_each_zone_and_run_our_programs() {
+    let mut account = account();
+    account
+        .offers
+        .remove(&("m5.large".to_owned(), "eu-central-1c".to_owned()));
+    let machine = account.instance_types.get_mut("m5.large").unwrap();
+    machine.architectures = ["i386".to_owned()].into();
+    finds(
+        &spec(),
+        &account,
+        &[
+            (Error, "instance_type", "neither x86_64 nor arm64"),
+            (Error, "instance_type", "not offered in eu-central-1c"),
+        ],
+    );
+}
+
+#[test]
+fn a_volume_that_can_do_more_than_its_machine_is_warned_of() {
+    let mut spec = spec();
+    spec.size.volume_throughput = Some(125);
+    spec.size.volume_iops = Some(4_000);
+    finds(
+        &spec,
+        &account(),
+        &[
+            (
+                Warning,
+                "volume_throughput",
+                "81 MB/s to its volumes all day, less than the 131 MB/s",
+            ),
+            (Warning, "volume_iops", "3600 operations"),
+        ],
+    );
+    spec.size.volume_throughput = Some(77);
+    spec.size.volume_iops = Some(3_600);
+    finds(&spec, &account(), &[]);
+}
+
+#[test]
+fn a_key_must_be_there_enabled_symmetric_and_of_the_region() {
+    let mut spec = spec();
+    spec.size.kms_key_id = Some("alias/kafka".to_owned());
+    let mut account = account();
+    account.key = Some(KeyAnswer::Found(enabled(REGION)));
+    finds(&spec, &account, &[]);
+    account.key = Some(KeyAnswer::Absent);
+    finds(&spec, &account, &[(Error, "kms_key_id", "no key `alias/kafka`")]);
+    account.key = Some(KeyAnswer::Hidden);
+    finds(&spec, &account, &[(Warning, "kms_key_id", "kms:CreateGrant")]);
+    account.key = Some(KeyAnswer::Found(Key {
+        state: "PendingDeletion".to_owned(),
+        is_symmetric: false,
+        ..enabled("us-east-1")
+    }));
+    finds(
+        &spec,
+        &account,
+        &[
+            (Error, "kms_key_id", "PendingDeletion"),
+            (Error, "kms_key_id", "symmetric"),
+            (
+                Error,
+                "kms_key_id",
+                "is in us-east-1, and the cluster in eu-central-1",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_key_of_the_account_must_let_auto_scaling_make_root_disks() {
+    let mut account = account();
+    account.default_key = Some(enabled(REGION));
+    finds(
+        &spec(),
+        &account,
+        &[(Warning, "kms_key_id", "AWSServiceRoleForAutoScaling")],
+    );
+    account.default_key.as_mut().unwrap().state = "Disabled".to_owned();
+    finds(&spec(), &account, &[(Error, "kms_key_id", "root disks")]);
+}
+
+#[test]
+fn groups_of_nodes_are_of_the_vpc_and_sources_fit_into_a_group() {
+    let mut spec = spec();
+    spec.security_group_ids = ["sg-apps".to_owned(), "sg-gone".to_owned()].into();
+    spec.client_sources.security_group_ids = ["sg-peer".to_owned()].into();
+    let mut account = account();
+    finds(
+        &spec,
+        &account,
+        &[
+            (Error, "security_group_ids", "`sg-gone`"),
+            (Warning, "client_security_group_ids", "`sg-peer`"),
+        ],
+    );
+    account
+        .security_groups
+        .insert("sg-gone".to_owned(), "vpc-9".to_owned());
+    account
+        .security_groups
+        .insert("sg-peer".to_owned(), "vpc-9".to_owned());
+    finds(
+        &spec,
+        &account,
+        &[(
+            Error,
+            "security_group_ids",
+            "is in vpc-9, and the subnets are in vpc-1",
+        )],
+    );
+
+    let mut spec = self::spec();
+    spec.client_sources.cidr_blocks = (0..29).map(|number| format!("10.{number}.0.0/16")).collect();
+    finds(
+        &spec,
+        &account,
+        &[(
+            Error,
+            "client_cidr_blocks",
+            "3 with a group + 58 with an IPv4 range = 61",
+        )],
+    );
+}
