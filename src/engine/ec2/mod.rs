@@ -15,8 +15,17 @@ pub mod interface;
 /// Names, tags and tokens.
 pub mod names;
 
+/// What the role of a node may do.
+pub mod policy;
+
+/// The role of a node, and its instance profile.
+pub mod role;
+
 /// The cluster's security group.
 pub mod security_group;
+
+/// What of an account a cluster needs to know.
+pub mod survey;
 
 /// The launch template of a node.
 pub mod template;
