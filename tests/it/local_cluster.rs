@@ -45,7 +45,8 @@ impl Machine {
     }
 }
 
-fn wanted(name: &str, zones: &[&str]) -> ClusterSpec {
+/// A cluster of one broker in each zone, as small as it can be.
+pub(crate) fn wanted(name: &str, zones: &[&str]) -> ClusterSpec {
     ClusterSpec {
         name: ClusterName::new(name),
         kafka_version: KafkaVersion::DEFAULT,

@@ -5,6 +5,9 @@
 #[cfg(test)]
 mod accidents;
 #[cfg(test)]
+#[cfg(feature = "aws")]
+mod aws_objects;
+#[cfg(test)]
 mod cluster_life;
 #[cfg(test)]
 mod contract;

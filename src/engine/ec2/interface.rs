@@ -111,19 +111,27 @@ pub struct Wanted<'a> {
 /// # Errors
 /// [`Ec2Error`].
 pub async fn create(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Result<Interface, Ec2Error> {
-    let made = client
-        .create_network_interface()
-        .subnet_id(wanted.subnet_id)
-        .description(names.node(wanted.node))
-        .set_groups(Some(wanted.groups.to_vec()))
-        .client_token(names.token(Made::Interface, wanted.node, wanted.life))
-        .tag_specifications(tag_specification(
-            ResourceType::NetworkInterface,
-            &names.tags(Some(wanted.node), wanted.tags),
-        ))
-        .send()
-        .await
-        .map_err(ec2("CreateNetworkInterface"))?;
+    // The cluster's own group was just made.
+    let made = insist(
+        KNOWN_WITHIN,
+        |error| error.kind() == Kind::NotFound,
+        async || {
+            client
+                .create_network_interface()
+                .subnet_id(wanted.subnet_id)
+                .description(names.node(wanted.node))
+                .set_groups(Some(wanted.groups.to_vec()))
+                .client_token(names.token(Made::Interface, wanted.node, wanted.life))
+                .tag_specifications(tag_specification(
+                    ResourceType::NetworkInterface,
+                    &names.tags(Some(wanted.node), wanted.tags),
+                ))
+                .send()
+                .await
+                .map_err(ec2("CreateNetworkInterface"))
+        },
+    );
+    let made = made.await?;
     let made = made
         .network_interface()
         .and_then(read)

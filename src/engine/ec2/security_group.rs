@@ -8,7 +8,7 @@ use aws_sdk_ec2::types::{
     IpPermission, IpRange, Ipv6Range, ResourceType, SecurityGroup, SecurityGroupRule, UserIdGroupPair,
 };
 
-use super::calls::{KNOWN_WITHIN, ec2, filter, gone, insist, tag_specification, tags};
+use super::calls::{KNOWN_WITHIN, Patience, ec2, filter, gone, insist, tag_specification, tags};
 use super::error::Ec2Error;
 use super::names::Names;
 use crate::aws::Kind;
@@ -86,7 +86,15 @@ pub async fn ensure(
         }),
         // Made by a run of which we did not know, or by a call whose answer was lost.
         Err(error) if error.code() == "InvalidGroup.Duplicate" => {
-            find(client, names, vpc_id).await?.ok_or(Ec2Error::Call(error))
+            let mut patience = Patience::of(KNOWN_WITHIN);
+            loop {
+                // Lists know of it later than the call that refuses a second one.
+                match find(client, names, vpc_id).await? {
+                    Some(id) => return Ok(id),
+                    None if patience.pause().await => {}
+                    None => return Err(error.into()),
+                }
+            }
         }
         Err(error) => Err(error.into()),
     }

@@ -259,7 +259,9 @@ async fn look_at_key(connection: &Connection, key: &str) -> Result<KeyAnswer, Ec
             .unwrap_or_default()
             .to_owned(),
         is_symmetric: about.key_spec() == Some(&KeySpec::SymmetricDefault)
-            && about.key_usage() == Some(&KeyUsageType::EncryptDecrypt),
+            && about
+                .key_usage()
+                .is_none_or(|usage| *usage == KeyUsageType::EncryptDecrypt),
     }))
 }
 

@@ -14,7 +14,7 @@ use aws_sdk_ec2::types::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::calls::{ec2, filter, gone, tag_specification, tags};
+use super::calls::{KNOWN_WITHIN, Patience, ec2, filter, gone, tag_specification, tags};
 use super::error::Ec2Error;
 use super::names::{CLUSTER_TAG, Names};
 use crate::spec::ids::NodeId;
@@ -180,9 +180,14 @@ pub async fn ensure(
             what: "the template",
         }),
         Err(error) if error.code() == "InvalidLaunchTemplateName.AlreadyExistsException" => {
-            find(client, names, node, &name)
-                .await?
-                .ok_or(Ec2Error::Call(error))
+            let mut patience = Patience::of(KNOWN_WITHIN);
+            loop {
+                match find(client, names, node, &name).await? {
+                    Some(there) => return Ok(there),
+                    None if patience.pause().await => {}
+                    None => return Err(error.into()),
+                }
+            }
         }
         Err(error) => Err(error.into()),
     }
