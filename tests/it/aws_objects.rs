@@ -267,11 +267,11 @@ async fn everything_of_a_node_is_made_once_heals_and_leaves_nothing() {
     assert_eq!(held.private_address, own.private_address);
 
     // Lost, and replaced by another one with the same interface while nobody runs Terraform.
-    ec2.terminate_instances()
-        .instance_ids(&machine)
-        .send()
-        .await
-        .unwrap();
+    eventually("EC2 knows the machine by its id", async || {
+        let ended = ec2.terminate_instances().instance_ids(&machine).send().await;
+        ended.is_ok()
+    })
+    .await;
     let next = in_service(&account, Some(&machine)).await;
     let held = interface::look(&ec2, &own.id).await.unwrap().unwrap();
     assert_eq!(held.instance_id.as_deref(), Some(next.as_str()));
