@@ -360,14 +360,18 @@ async fn an_account_is_surveyed_and_what_is_wrong_with_it_found_at_once() {
         spec
     };
     let fits = spec(account.stand.subnets(), "m5.large");
-    let seen = survey::survey(&account.connection, &fits).await.unwrap();
+    let seen = Box::pin(survey::survey(&account.connection, &fits))
+        .await
+        .unwrap();
     assert_eq!(check(&fits, &OpenPorts::default(), &seen), []);
     assert_eq!(seen.instance_types["m5.large"].memory, 8_192);
 
     let mut subnets = account.stand.subnets();
     subnets[0] = "subnet-00000000000000000".to_owned();
     let wrong = spec(subnets, "m99.huge");
-    let seen = survey::survey(&account.connection, &wrong).await.unwrap();
+    let seen = Box::pin(survey::survey(&account.connection, &wrong))
+        .await
+        .unwrap();
     let found = check(&wrong, &OpenPorts::default(), &seen);
     let attributes: Vec<_> = found
         .iter()
