@@ -82,8 +82,10 @@ def clean(directory: Path | None = None) -> None:
     for path in clients.etc_left():
         clients.remove_etc(Path(path).name)
     if directory is not None:
+        # Large volumes are files in a file system that is itself a file: from the inside out.
+        free_loops_below(directory / "volumes/large")
         for point in reversed(_mounts(directory)):
-            run("umount", "--lazy", point)
+            run("umount", point)
         free_loops_below(directory)
         remove_files(directory)
     _RECORD.unlink(missing_ok=True)

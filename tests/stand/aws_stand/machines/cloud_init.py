@@ -141,7 +141,8 @@ def _decode(content: str, encoding: str) -> bytes:
 def _command(entry: Any, where: str, check: _Check) -> str:
     if isinstance(entry, str):
         return entry
-    if check(isinstance(entry, list) and all(isinstance(word, str) for word in entry), f"{where} must be text or a list of texts"):
+    good = isinstance(entry, list) and all(isinstance(word, str) for word in entry)
+    if check(good, f"{where} must be text or a list of texts"):
         return " ".join(shlex.quote(word) for word in entry)
     return ""
 

@@ -52,7 +52,8 @@ class Machine:
         self._channel: socket.socket | None = None
         self._init = 0
         self._booted = threading.Event()
-        self._asked_to_end = False
+        self.ending = False
+        """Whether it was told to end."""
         self._failure = ""
 
     # --- life ----------------------------------------------------------------------------------------------------
@@ -138,21 +139,22 @@ class Machine:
                     elif event["event"] == "off":
                         said_good_bye, own_will = True, event["text"] == "own"
                     elif event["event"] == "fail":
-                        self._failure = event["text"]
+                        if not self._booted.is_set():
+                            self._failure = event["text"]
                         self._told.fail(f"{self.instance.id}: {event['text']}")
             except OSError:
                 pass
         self._process.wait()
         self._booted.set()
-        if own_will and not self._asked_to_end:
+        if own_will and not self.ending:
             self._told.powered_off(self.instance.id)
-        elif not said_good_bye and not self._asked_to_end:
+        elif not said_good_bye and not self.ending:
             self._failure = self._failure or "its first process ended unasked"
             self._told.fail(f"{self.instance.id}: {self._failure}")
 
     def end(self, grace_seconds: float) -> None:
         """Asks everything to end, waits as long as it may, then ends it."""
-        self._asked_to_end = True
+        self.ending = True
         process = self._process
         if process is not None and process.poll() is None and self._channel is not None:
             try:
@@ -167,7 +169,7 @@ class Machine:
 
     def kill(self) -> None:
         """Ends everything in the instance at once, as a loss of power would, and waits until it is gone."""
-        self._asked_to_end = True
+        self.ending = True
         process = self._process
         if process is None:
             return
@@ -250,8 +252,8 @@ def enter(init: int, environment: Mapping[str, str], words: Sequence[str]) -> li
     """The command that runs a command beside the first process of an instance, with an environment of its own."""
     path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
     variables = [f"{name}={value}" for name, value in environment.items()]
-    namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid"]
-    return ["nsenter", "--target", str(init), *namespaces, "env", "-i", path, "HOME=/root", "LANG=C.UTF-8", *variables, *words]
+    namespaces = ["nsenter", "--target", str(init), "--mount", "--uts", "--ipc", "--net", "--pid"]
+    return [*namespaces, "env", "-i", path, "HOME=/root", "LANG=C.UTF-8", *variables, *words]
 
 
 def _signal(pid: int, number: int) -> None:

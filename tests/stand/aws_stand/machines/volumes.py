@@ -20,6 +20,8 @@ from ..seam import Volume
 from .commands import CommandFailed, run
 
 _GIB = 1 << 30
+_LARGE_GIB = 1024
+"""Volumes from this size on live in a file system of their own: ext4, which most machines have, holds no 16 TiB file."""
 _BY_ID = "nvme-Amazon_Elastic_Block_Store_"
 
 
@@ -49,6 +51,8 @@ class Volumes:
         self._random = random
         self._fail = fail
         self._attached: dict[str, _Attached] = {}
+        self.patience = 10.0
+        """Seconds until a volume that is still in use after its detach is a failure."""
         self._lock = threading.Lock()
 
     def attach(self, volume: Volume, instance_id: str, root: Path) -> None:
@@ -56,15 +60,18 @@ class Volumes:
         with self._lock:
             if held := self._attached.get(volume.id):
                 raise VolumeError(f"{volume.id} is attached to {held.instance_id}, so {instance_id} cannot have it")
-            loop = _loop(self._file(volume))
+            file = self._file(volume)
+            loop = _loop(file)
             names = {held.node for held in self._attached.values() if held.instance_id == instance_id}
             node = self._random.choice([n for i in range(1, 27) if (n := f"nvme{i}n1") not in names])
             held = _Attached(instance_id, loop, root, node, threading.Event())
             self._attached[volume.id] = held
             delay = self._random.uniform(*self._delay)
-        threading.Thread(target=self._show, args=(volume.id, held, delay), name=f"show {volume.id}", daemon=True).start()
+        show = threading.Thread(target=self._show, args=(volume.id, file, held, delay), name=f"show {volume.id}")
+        show.daemon = True
+        show.start()
 
-    def detach(self, volume_id: str, instance_id: str, seconds: float = 10.0) -> bool:
+    def detach(self, volume_id: str, instance_id: str, seconds: float) -> bool:
         """Takes the device away; `False`: the volume is still in use there, and keeps its holder until it is free."""
         with self._lock:
             held = self._attached.get(volume_id)
@@ -80,7 +87,7 @@ class Volumes:
 
     def finish_detach(self, volume_id: str, instance_id: str) -> None:
         """Goes on with a detach that takes long."""
-        if not self.detach(volume_id, instance_id):
+        if not self.detach(volume_id, instance_id, self.patience):
             self._fail(f"{volume_id} was detached from {instance_id} while in use there")
 
     def detach_all(self, instance_id: str) -> None:
@@ -99,8 +106,8 @@ class Volumes:
     def resize(self, volume_id: str, gib: int) -> None:
         """The volume grows while in use; the file system inside is the agent's business."""
         with self._lock:
-            file = self._directory / volume_id
-            if not file.exists():
+            file = self._found(volume_id)
+            if file is None:
                 return
             if gib * _GIB < file.stat().st_size:
                 raise VolumeError(f"{volume_id} cannot shrink to {gib} GiB")
@@ -113,22 +120,23 @@ class Volumes:
         with self._lock:
             if held := self._attached.get(volume_id):
                 raise VolumeError(f"{volume_id} is attached to {held.instance_id}")
-            (self._directory / volume_id).unlink(missing_ok=True)
+            if file := self._found(volume_id):
+                file.unlink()
 
     def snapshot(self, volume_id: str, snapshot_id: str) -> None:
         """Keeps what is on the volume now; a volume that was never attached is blank and needs nothing kept."""
-        source = self._directory / volume_id
-        if source.exists():
-            run("cp", "--sparse=always", str(source), str(self._directory / snapshot_id), seconds=600)
+        if source := self._found(volume_id):
+            run("cp", "--sparse=always", str(source), str(source.parent / snapshot_id), seconds=600)
 
     def _file(self, volume: Volume) -> Path:
         """The backing file, made at the first use."""
-        file = self._directory / volume.id
-        if file.exists():
+        if file := self._found(volume.id):
             return file
+        directory = self._directory if volume.gib < _LARGE_GIB else self._large()
+        file = directory / volume.id
         if volume.snapshot_id is not None:
-            kept = self._directory / volume.snapshot_id
-            if not kept.exists():
+            kept = self._found(volume.snapshot_id)
+            if kept is None:
                 raise VolumeError(f"the stand has no data of {volume.snapshot_id}, from which {volume.id} was made")
             run("cp", "--sparse=always", str(kept), str(file), seconds=600)
         try:
@@ -136,13 +144,27 @@ class Volumes:
                 made.truncate(volume.gib * _GIB)
         except OSError as error:
             file.unlink(missing_ok=True)
-            raise VolumeError(
-                f"{self._directory} cannot hold a sparse file of {volume.gib} GiB: {error.strerror}"
-                " (ext4 ends just below 16 TiB; give the stand a directory on XFS or tmpfs)"
-            ) from error
+            raise VolumeError(f"{directory} cannot hold a sparse file of {volume.gib} GiB: {error.strerror}") from error
         return file
 
-    def _show(self, volume_id: str, held: _Attached, delay: float) -> None:
+    def _found(self, name: str) -> Path | None:
+        """The file of a volume or snapshot."""
+        places = (self._directory / name, self._directory / "large" / name)
+        return next((place for place in places if place.exists()), None)
+
+    def _large(self) -> Path:
+        """An XFS in a sparse file, for files that are larger than this machine's own file system allows."""
+        point = self._directory / "large"
+        if not point.exists():
+            image = self._directory / "large.xfs"
+            with image.open("wb") as made:
+                made.truncate(_LARGE_GIB * _GIB)
+            run("mkfs.xfs", "-q", str(image))
+            point.mkdir()
+            run("mount", "-o", "loop", str(image), str(point))
+        return point
+
+    def _show(self, volume_id: str, file: Path, held: _Attached, delay: float) -> None:
         """The part of udev: the device and its links appear, and links by UUID and label after a format."""
         if held.gone.wait(delay):
             return
@@ -153,7 +175,7 @@ class Volumes:
             _link(held, "by-id", f"{_BY_ID}{volume_id.replace('-', '')}_1")
             known: list[tuple[str, str]] = []
             while not held.gone.wait(0.3):
-                found = _names(self._directory / volume_id)
+                found = _names(file)
                 for kind, name in known:
                     if (kind, name) not in found:
                         (held.root / "dev/disk" / kind / name).unlink(missing_ok=True)

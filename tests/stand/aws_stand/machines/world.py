@@ -197,11 +197,16 @@ class RealMachines:
     def group_ids(self, instance: seam.Instance) -> tuple[str, ...]:
         """See `metadata.Source`. Groups of an interface can change while it is in use."""
         members = self._network.members
-        return next((m.group_ids for m in members if m.interface_id == instance.interface_id), instance.security_group_ids)
+        mine = (m.group_ids for m in members if m.interface_id == instance.interface_id)
+        return next(mine, instance.security_group_ids)
 
     def lifecycle_state(self, instance: seam.Instance) -> str | None:
-        """See `metadata.Source`. A group of one wants its instance until the end of it, which comes unannounced."""
-        return "InService" if instance.group_name else None
+        """See `metadata.Source`."""
+        if instance.group_name is None:
+            return None
+        with self._lock:
+            machine = self._machines.get(instance.id)
+        return "Terminated" if machine is None or machine.ending else "InService"
 
     # --- inner ---------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@ def test_a_root_disk_can_be_full(machines: RealMachines) -> None:
 
 
 def test_terminate_asks_first_and_then_kills_everything(machines: RealMachines, world: StubWorld) -> None:
-    stubborn = UNIT.replace("print(\"listening\"", "import signal; signal.signal(15, lambda *a: print('asked', flush=True)); print(\"listening\"")
+    deaf = "import signal; signal.signal(15, lambda *a: print('asked', flush=True)); print(\"listening\""
+    stubborn = UNIT.replace("print(\"listening\"", deaf)
     one = instance(1, user_data=stubborn)
     machines.launch(one)
     machine = machines.machine(one.id)

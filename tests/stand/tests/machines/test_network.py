@@ -10,7 +10,8 @@ from .world_stub import EVERYWHERE, RULES, UNIT, Network, Rule, fetch, instance,
 
 
 def test_groups_decide_who_connects(machines: RealMachines) -> None:
-    one, two, silent = instance(1, user_data=UNIT), instance(2, zone="b"), instance(3, groups=("sg-silent",), user_data=UNIT)
+    one, two = instance(1, user_data=UNIT), instance(2, zone="b")
+    silent = instance(3, groups=("sg-silent",), user_data=UNIT)
     machines.rules_changed(Network(RULES, (member(one), member(two), member(silent))))
     friend = machines.client("friend", "10.88.1.200", "10.88.1.0/24", ["sg-clients"])
     stranger = machines.client("stranger", "10.88.1.201", "10.88.1.0/24")
@@ -22,7 +23,8 @@ def test_groups_decide_who_connects(machines: RealMachines) -> None:
     assert fetch(node, f"{url}:9093/") == "200 probe"
     assert fetch(friend, f"http://{one.private_dns_name}:9096/") == "200 probe"
     assert fetch(by_address, f"{url}:9094/") == "200 probe"
-    assert [fetch(who, f"{url}:{port}/") for who, port in ((friend, 9093), (stranger, 9096), (node, 9096), (by_address, 9096))] == ["none"] * 4
+    shut = ((friend, 9093), (stranger, 9096), (node, 9096), (by_address, 9096))
+    assert [fetch(who, f"{url}:{port}/") for who, port in shut] == ["none"] * 4
     # A group without outbound rules sends nothing, but it answers.
     until(lambda: fetch(node, f"http://{silent.private_ip}:9092/") == "200 probe")
     assert fetch(machines.machine(silent.id), f"{url}:9093/") == "none"

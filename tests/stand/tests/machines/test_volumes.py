@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from aws_stand.machines.volumes import VolumeError
 from aws_stand.machines.world import RealMachines
@@ -57,14 +59,30 @@ def test_a_volume_that_is_mounted_keeps_its_holder(machines: RealMachines, world
     machines.attach(VOLUME, one.id, "/dev/sdf")
     until(lambda: first.run("test", "-b", LINK).returncode == 0)
     assert first.run("sh", "-ec", f"mkfs.xfs -q {LINK}; mkdir /data; mount {LINK} /data").returncode == 0
+    machines.volumes.patience = 0.5
     machines.detach(VOLUME.id, one.id)
-    until(lambda: world.failures, 15)
+    until(lambda: world.failures)
     assert "in use" in world.failures[0]
     world.failures.clear()
     with pytest.raises(VolumeError, match=one.id):
         machines.attach(VOLUME, two.id, "/dev/sdf")
     machines.terminate(one.id, 0)
     machines.attach(VOLUME, two.id, "/dev/sdf")
+
+
+def test_a_volume_of_16_tib_is_formatted_and_grown_sparsely(machines: RealMachines) -> None:
+    one = instance(1)
+    machines.launch(one)
+    machine = machines.machine(one.id)
+    machines.attach(replace(VOLUME, gib=8 * 1024), one.id, "/dev/sdf")
+    until(lambda: machine.run("test", "-b", LINK).returncode == 0)
+    done = machine.run("sh", "-ec", f"mkfs.xfs -q {LINK}; mkdir /data; mount {LINK} /data")
+    assert done.returncode == 0, done.stderr
+    machines.resize(VOLUME.id, 16 * 1024)
+    grown = machine.run("sh", "-ec", "xfs_growfs /data >/dev/null; stat -f -c '%b %S' /data").stdout.split()
+    assert int(grown[0]) * int(grown[1]) > 15.9 * (1 << 40)
+    used = sum(file.stat().st_blocks * 512 for file in (machines.directory / "volumes").glob("*.xfs"))
+    assert used < 1 << 30
 
 
 def test_a_volume_of_another_zone_is_refused(machines: RealMachines) -> None:

@@ -73,7 +73,9 @@ RULES = (
 )
 
 
-def instance(number: int, zone: str = "a", user_data: str = "", groups: tuple[str, ...] = ("sg-nodes",), **more: Any) -> Instance:
+def instance(
+    number: int, zone: str = "a", user_data: str = "", groups: tuple[str, ...] = ("sg-nodes",), **more: Any
+) -> Instance:
     """An instance in the subnet of its zone."""
     third = "abc".index(zone) + 1
     address = f"10.88.{third}.{10 + number}"

@@ -8,25 +8,30 @@ from pathlib import Path
 
 from . import units
 from .services import Manager, Service
-from .units import UnitError
+from .units import UnitError, Unsupported
 
 Reply = Callable[[int, str, str], None]
 _WANTS = Path("/etc/systemd/system/multi-user.target.wants")
+_SHUTDOWNS = (["now"], ["-h", "now"], ["-P", "now"])
 _FLAGS = ("--now", "--quiet", "-q", "--no-block", "--value", "--no-pager", "--no-reload", "-f", "--force")
 
 
-def handle(words: list[str], manager: Manager, power_off: Callable[[], None], reply: Reply) -> None:
-    """Carries out one command; the answer may come later."""
+def handle(
+    words: list[str], manager: Manager, power_off: Callable[[], None], fail: Callable[[str], None], reply: Reply
+) -> None:
+    """Carries out one command; the answer may come later. What the stand cannot do is a failure of the stand too."""
     program, *arguments = words
     try:
         if program == "systemctl":
             _systemctl(arguments, manager, power_off, reply)
-        elif program in ("poweroff", "halt") or (program == "shutdown" and {"-h", "-P", "now"} >= set(arguments) and arguments):
+        elif program in ("poweroff", "halt") or (program == "shutdown" and arguments in _SHUTDOWNS):
             power_off()
             reply(0, "", "")
         else:
-            raise UnitError(f"the stand does not know {' '.join(words)}")
+            raise Unsupported(f"the stand does not know {' '.join(words)}")
     except (UnitError, OSError) as error:
+        if isinstance(error, Unsupported):
+            fail(f"{' '.join(words)}: {error}")
         reply(5 if "not found" in str(error) else 1, "", f"{program}: {error}\n")
 
 
@@ -40,7 +45,7 @@ def _systemctl(arguments: list[str], manager: Manager, power_off: Callable[[], N
         manager.reload()
         return reply(0, "", "")
     if not names:
-        raise UnitError(f"the stand does not know systemctl {' '.join(arguments)}")
+        raise Unsupported(f"the stand does not know systemctl {' '.join(arguments)}")
     if verb in ("start", "stop", "restart", "try-restart"):
         return _change(verb, names, manager, "--no-block" in flags, reply)
     if verb in ("enable", "disable"):
@@ -67,7 +72,7 @@ def _split(arguments: list[str]) -> tuple[set[str], list[str], list[str]]:
         elif word in _FLAGS:
             flags.add(word)
         elif word.startswith("-"):
-            raise UnitError(f"the stand does not know the option {word}")
+            raise Unsupported(f"the stand does not know the option {word}")
         else:
             plain.append(word)
     return flags, properties, plain
@@ -77,7 +82,7 @@ def _full(name: str) -> str:
     if "." not in name:
         return f"{name}.service"
     if not name.endswith(".service"):
-        raise UnitError(f"the stand runs services only, not {name}")
+        raise Unsupported(f"the stand runs services only, not {name}")
     return name
 
 
@@ -107,7 +112,7 @@ def _enable(verb: str, names: list[str], manager: Manager) -> None:
     for name in names:
         service = manager.load(name)
         if verb == "enable" and service.unit.wanted_by not in (["multi-user.target"], ["default.target"]):
-            raise UnitError(f"{name}: the stand enables for WantedBy=multi-user.target only")
+            raise Unsupported(f"{name}: the stand enables for WantedBy=multi-user.target only")
         link = _WANTS / name
         link.unlink(missing_ok=True)
         if verb == "enable":
@@ -137,7 +142,7 @@ def _ask(verb: str, names: list[str], manager: Manager, properties: list[str], b
             if service.state == "failed":
                 service.become("inactive", "dead")
         return "", 0
-    raise UnitError(f"the stand does not know systemctl {verb}")
+    raise Unsupported(f"the stand does not know systemctl {verb}")
 
 
 def _found(name: str, manager: Manager) -> Service | None:
@@ -175,7 +180,7 @@ def _show(name: str, manager: Manager, properties: list[str], bare: bool) -> str
         "UnitFileState": "enabled" if (_WANTS / name).is_symlink() else "disabled" if path else "",
     }
     if unknown := [wanted for wanted in properties if wanted not in values]:
-        raise UnitError(f"the stand does not know the property {unknown[0]}")
+        raise Unsupported(f"the stand does not know the property {unknown[0]}")
     chosen = properties or list(values)
     return "".join(f"{values[one]}\n" if bare else f"{one}={values[one]}\n" for one in chosen)
 

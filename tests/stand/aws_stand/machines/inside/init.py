@@ -62,8 +62,8 @@ class Init:
                 self._power_off()
 
     def _patience(self) -> float:
-        busy = self._end is not None or any(s.state in ("deactivating", "activating") for s in self.manager.services.values())
-        return 0.05 if busy else 1.0
+        changing = any(s.state in ("deactivating", "activating") for s in self.manager.services.values())
+        return 0.05 if changing or self._end is not None else 1.0
 
     def tell(self, event: str, text: str = "") -> None:
         """Tells the stand."""
@@ -116,7 +116,7 @@ class Init:
         words = json.loads(data)
         if words[1:2] not in (["is-active"], ["show"], ["is-failed"]):
             self.note("asked: " + " ".join(words))
-        control.handle(words, self.manager, self._will, reply)
+        control.handle(words, self.manager, self._will, lambda text: self.tell("fail", text), reply)
 
     def _will(self) -> None:
         """The instance wants to end itself."""

@@ -36,6 +36,10 @@ _ETC = (
     "ssl",
 )
 """What an instance has of this machine's /etc: what programs need, nothing that is ours."""
+_DIRECTORIES = (
+    *("dev", "etc", "home", "mnt", "opt", "proc", "root", "run", "sys", "tmp", "usr"),
+    *("var/lib", "var/log", "var/tmp"),
+)
 _NODES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
 _LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 _COMMANDS = ("bin/systemctl", "sbin/poweroff", "sbin/shutdown", "sbin/halt")
@@ -56,7 +60,7 @@ def build(specification: dict[str, Any]) -> None:
     root = Path(specification["root"])
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
     mount("ext4", specification["root_disk"], root, "loop,noatime")
-    for name in ("dev", "etc", "home", "mnt", "opt", "proc", "root", "run", "sys", "tmp", "usr", "var/lib", "var/log", "var/tmp"):
+    for name in _DIRECTORIES:
         (root / name).mkdir(parents=True, exist_ok=True)
     _usr(root)
     for name in ("run", "tmp"):
@@ -109,7 +113,7 @@ def _etc(etc: Path, specification: dict[str, Any]) -> None:
     (etc / "hostname").write_text(specification["host_name"] + "\n")
     (etc / "machine-id").write_text(specification["machine_id"] + "\n")
     (etc / "environment").write_text("".join(f"{k}={v}\n" for k, v in specification["environment"].items()))
-    (etc / "os-release").write_text('NAME="Amazon Linux"\nVERSION="2023"\nID="amzn"\nID_LIKE="fedora"\nVERSION_ID="2023"\n')
+    (etc / "os-release").write_text('NAME="Amazon Linux"\nVERSION="2023"\nID="amzn"\nVERSION_ID="2023"\n')
     (etc / "systemd/system").mkdir(parents=True)
     (etc / "fstab").write_text("")
     (etc / "resolv.conf").write_text("")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import processes, units
-from .units import Unit, UnitError
+from .units import Unit, UnitError, Unsupported
 
 Done = Callable[[], None]
 
@@ -67,7 +67,7 @@ class Manager:
             if path is None:
                 raise UnitError(f"Unit {name} not found.")
             if Path(f"{path}.d").is_dir():
-                raise UnitError(f"{name}: the stand knows no drop-in directories")
+                raise Unsupported(f"{name}: the stand knows no drop-in directories")
             self.services[name] = Service(units.parse(name, path.read_text()))
         return self.services[name]
 
@@ -91,7 +91,7 @@ class Manager:
             if other.endswith(".service"):
                 self.start(other)
             elif not other.endswith(".target"):
-                raise UnitError(f"{name}: the stand cannot start {other}")
+                raise Unsupported(f"{name}: the stand cannot start {other}")
         if service.state == "active":
             return done() if done else None
         if done:
@@ -315,7 +315,8 @@ class Manager:
         self.ending = True
         alive = {name: s for name, s in self.services.items() if s.state not in ("inactive", "failed")}
         for name, service in alive.items():
-            later = any(name in _order(o.unit) or o.unit.name in service.unit.before for o in alive.values() if o is not service)
+            others = [other.unit for other in alive.values() if other is not service]
+            later = any(name in _order(other) or other.name in service.unit.before for other in others)
             if not later and not service.wants_stop:
                 self.stop(name)
         return not alive
@@ -332,6 +333,7 @@ def _mounted_as_fstab_says(path: str) -> bool:
     Those of /etc/fstab are not mounted by the stand: it has no mount units, so a missing one is a failure.
     """
     fstab = Path("/etc/fstab")
-    points = [words[1] for line in fstab.read_text().splitlines() if len(words := line.split("#")[0].split()) > 1] if fstab.exists() else []
+    lines = fstab.read_text().splitlines() if fstab.exists() else []
+    points = [words[1] for line in lines if len(words := line.split("#")[0].split()) > 1]
     needed = [point for point in points if path == point or path.startswith(point.rstrip("/") + "/")]
     return all(os.path.ismount(point) for point in needed)

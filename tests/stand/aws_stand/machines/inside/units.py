@@ -20,6 +20,10 @@ class UnitError(Exception):
     """A unit file that the stand-in cannot carry out to the letter."""
 
 
+class Unsupported(UnitError):
+    """Something that real systemd might do and the stand-in does not: a failure of the whole test run."""
+
+
 @dataclass
 class Unit:
     """One service unit."""
@@ -91,7 +95,7 @@ def parse(name: str, text: str) -> Unit:
     if unit.type == "oneshot" and unit.restart == "always":
         findings.append("systemd refuses Restart=always for Type=oneshot")
     if findings:
-        raise UnitError(f"{name}: " + "; ".join(findings))
+        raise Unsupported(f"{name}: " + "; ".join(findings))
     return unit
 
 
