@@ -90,6 +90,15 @@ fn only_kafka_names_the_kafka_protocol_crate() {
 }
 
 #[test]
+fn only_what_talks_to_aws_names_its_clients() {
+    let ours = ["aws", "engine", "node", "store"];
+    let found = users_of(&["aws_sdk_", "aws_config::", "aws_smithy_"], |module| {
+        !ours.contains(&module)
+    });
+    assert_none(&found, "the AWS clients belong to aws, engine, node and store");
+}
+
+#[test]
 fn tfplugin_knows_nothing_of_the_product() {
     let words = [
         "crate::kafka",
