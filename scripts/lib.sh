@@ -142,12 +142,16 @@ stand_python() {
     local wanted=$root/tests/stand/requirements.txt sum place
     sum=$(cksum <"$wanted" | cut -d ' ' -f 1)
     place=${XDG_CACHE_HOME:-$HOME/.cache}/terraform-provider-msk/stand-$sum
-    if [ ! -e "$place/complete" ]; then
+    mkdir -p "$(dirname "$place")"
+    (
+        # Tests that start at once wait for the first one.
+        if have flock; then flock 9; fi
+        [ ! -e "$place/complete" ] || exit 0
         have python3 || fail "python3 (3.11 or newer) with venv is needed for the AWS stand"
         rm -rf "$place"
         python3 -m venv "$place" >&2
         "$place/bin/python" -m pip install --quiet --disable-pip-version-check -r "$wanted" >&2
         touch "$place/complete"
-    fi
+    ) 9>"$place.lock"
     echo "$place/bin/python"
 }
