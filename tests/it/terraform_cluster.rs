@@ -172,18 +172,30 @@ fn a_provider_block_names_exactly_one_engine() {
     terraform.plan(&[]).outcome.must_fail_with(&["names no engine"]);
     terraform.write(
         "provider.tf",
-        "provider \"msk\" {\n  local = {}\n  aws = { control_bucket = \"x\" }\n}\n",
+        "provider \"msk\" {\n  local = {}\n  aws = { control_bucket = \"control\" }\n}\n",
     );
     terraform.validate().must_fail_with(&["names two engines"]);
     terraform.write(
         "provider.tf",
-        "provider \"msk\" {\n  aws = { region = \"eu-central-1\", control_bucket = \"x\" }\n}\n",
+        "provider \"msk\" {\n  aws = { region = \"eu-central-1\", control_bucket = \"control\" }\n}\n",
     );
     terraform.validate().must_succeed();
     terraform
         .plan(&[])
         .outcome
         .must_fail_with(&["AWS is not in this version"]);
+    terraform.write(
+        "provider.tf",
+        "provider \"msk\" {\n  aws = { control_bucket = \"s3://control\", allowed_account_ids = [\"1\"] }\n}\n",
+    );
+    let errors = terraform
+        .validate()
+        .must_fail_with(&["`aws.control_bucket`"])
+        .errors();
+    assert!(
+        errors.iter().any(|error| error.contains("12 digits")),
+        "{errors:?}"
+    );
     terraform.write(
         "provider.tf",
         "provider \"msk\" {\n  local = { data_directory = \"relative\", broker_heap = \"big\" }\n}\n",
