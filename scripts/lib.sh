@@ -98,8 +98,19 @@ need_python_clients() {
     fi
 }
 
+# What the machines of the AWS stand are made with.
+need_machines() {
+    PATH=$PATH:/usr/sbin:/sbin
+    if ! have nft || ! have mkfs.xfs || ! have ip || ! have losetup || ! have curl; then
+        install_packages "nftables xfsprogs iproute2 mount curl" "nftables xfsprogs iproute util-linux curl" ""
+    fi
+}
+
 need_kcat() { have kcat || install_packages kcat kcat kcat; }
 need_openssl() { have openssl || install_packages openssl openssl openssl; }
+
+# Where `terraform init` and `tofu init` look by themselves.
+plugin_directory=${MSK_PLUGIN_DIRECTORY:-$HOME/.terraform.d/plugins}
 
 # install_provider PROFILE_DIRECTORY MIRROR_ROOT: puts both programs where a plain `init` finds them,
 # for Terraform and for OpenTofu (their implied local mirror, unpacked layout). The files are replaced by

@@ -14,6 +14,9 @@ pub mod secret;
 
 mod hex;
 
+/// The version of the product.
+pub mod version;
+
 /// A Terraform plugin SDK: handshake, RPCs, values, schemas, diagnostics. Knows nothing of Kafka.
 pub mod tfplugin;
 
@@ -32,8 +35,10 @@ pub mod pki;
 /// The control store and its versioned documents: the only thing that provider and nodes share.
 pub mod store;
 
+/// The private things of a cluster: authorities' keys, reserved passwords.
+pub mod vault;
+
 /// The user's AWS account: clients, credentials, errors.
-#[cfg(feature = "aws")]
 pub mod aws;
 
 /// Kafka's wire protocol, property tables, `server.properties`, storage format.

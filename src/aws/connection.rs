@@ -10,6 +10,7 @@ use aws_sdk_sts::config::SharedCredentialsProvider;
 use camino::Utf8PathBuf;
 use tokio::sync::OnceCell;
 
+use super::counted::Counted;
 use super::error::CallError;
 use super::settings::{Service, Settings};
 use super::{credentials, http};
@@ -199,22 +200,27 @@ impl Connection {
 
     /// EC2.
     pub fn ec2(&self) -> aws_sdk_ec2::Client {
-        aws_sdk_ec2::Client::new(&self.of(Service::Ec2))
+        let config = aws_sdk_ec2::config::Builder::from(&self.of(Service::Ec2)).interceptor(Counted);
+        aws_sdk_ec2::Client::from_conf(config.build())
     }
 
     /// Auto Scaling.
     pub fn auto_scaling(&self) -> aws_sdk_autoscaling::Client {
-        aws_sdk_autoscaling::Client::new(&self.of(Service::AutoScaling))
+        let config =
+            aws_sdk_autoscaling::config::Builder::from(&self.of(Service::AutoScaling)).interceptor(Counted);
+        aws_sdk_autoscaling::Client::from_conf(config.build())
     }
 
     /// IAM.
     pub fn iam(&self) -> aws_sdk_iam::Client {
-        aws_sdk_iam::Client::new(&self.of(Service::Iam))
+        let config = aws_sdk_iam::config::Builder::from(&self.of(Service::Iam)).interceptor(Counted);
+        aws_sdk_iam::Client::from_conf(config.build())
     }
 
     /// KMS.
     pub fn kms(&self) -> aws_sdk_kms::Client {
-        aws_sdk_kms::Client::new(&self.of(Service::Kms))
+        let config = aws_sdk_kms::config::Builder::from(&self.of(Service::Kms)).interceptor(Counted);
+        aws_sdk_kms::Client::from_conf(config.build())
     }
 
     /// S3.
@@ -224,9 +230,21 @@ impl Connection {
         aws_sdk_s3::Client::from_conf(config.build())
     }
 
+    /// Whether S3 is reached without TLS, as an emulator is.
+    pub fn is_s3_plain(&self) -> bool {
+        let written = self.settings.endpoints.get(&Service::S3).cloned();
+        let of_environment = || std::env::var("AWS_ENDPOINT_URL_S3").ok();
+        let url = written
+            .or_else(of_environment)
+            .or_else(|| self.config.endpoint_url().map(str::to_owned));
+        url.is_some_and(|url| url.starts_with("http://"))
+    }
+
     /// Secrets Manager.
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
-        aws_sdk_secretsmanager::Client::new(&self.of(Service::SecretsManager))
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.of(Service::SecretsManager))
+            .interceptor(Counted);
+        aws_sdk_secretsmanager::Client::from_conf(config.build())
     }
 
     fn of(&self, service: Service) -> SdkConfig {

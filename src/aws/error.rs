@@ -93,6 +93,31 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { service, action, .. } = self;
         let service = service.name();
+        match (self.kind, refused_action(&self.message)) {
+            // One call may need several permissions: AWS says which one is missing.
+            (Kind::Denied, Some(refused)) if refused != format!("{service}:{action}") => write!(
+                f,
+                "the credentials may not do `{refused}`, which {service} {action} needs; allow this action, or take \
+                 another role"
+            )?,
+            _ => self.about(f)?,
+        }
+        match self.code.as_str() {
+            "" => write!(f, ": {}", self.message)?,
+            code => write!(f, ": {code}: {}", self.message)?,
+        }
+        match &self.request_id {
+            Some(id) => write!(f, " (request {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl CallError {
+    /// What an error means, before AWS's own words.
+    fn about(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, action, .. } = self;
+        let service = service.name();
         match self.kind {
             Kind::Denied => write!(
                 f,
@@ -121,15 +146,22 @@ impl fmt::Display for CallError {
             )?,
             Kind::NotFound | Kind::Server | Kind::Other => write!(f, "{service} {action}")?,
         }
-        match self.code.as_str() {
-            "" => write!(f, ": {}", self.message)?,
-            code => write!(f, ": {code}: {}", self.message)?,
-        }
-        match &self.request_id {
-            Some(id) => write!(f, " (request {id})"),
-            None => Ok(()),
-        }
+        Ok(())
     }
+}
+
+/// The action that AWS says is not allowed: not always that of the call.
+fn refused_action(message: &str) -> Option<&str> {
+    let rest = message.split("not authorized to perform: ").nth(1)?;
+    let action = rest.split_whitespace().next()?;
+    let (service, name) = action.split_once(':')?;
+    let is_word = |text: &str, more: &str| {
+        (1..=64).contains(&text.len())
+            && text
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter))
+    };
+    (is_word(service, "-") && is_word(name, "")).then_some(action)
 }
 
 fn kind<E>(error: &SdkError<E, HttpResponse>, code: &str, message: &str, status: Option<u16>) -> Kind {

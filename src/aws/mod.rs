@@ -8,9 +8,13 @@ pub mod settings;
 /// The clients, made of the settings.
 pub mod connection;
 
+/// What an instance knows of itself.
+pub mod metadata;
+
 /// An AWS error for people.
 pub mod error;
 
+mod counted;
 mod credentials;
 mod http;
 

@@ -18,7 +18,7 @@ const USAGE: &str =
 Terraform and OpenTofu start this program without arguments.
   --debug    serve until Ctrl-C, print TF_REATTACH_PROVIDERS
   --version  print the version
-  clusters   list the clusters of a data directory, discard one that no state holds (--help)
+  clusters   list the clusters of a data directory or control bucket, discard one that no state holds (--help)
 ";
 
 fn main() -> ExitCode {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         .nth(1)
         .is_some_and(|first| first == "clusters")
     {
-        return msk::engine::local::command_line::main(std::env::args_os().skip(1));
+        return msk::engine::command_line::main(std::env::args_os().skip(1));
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         [] => serve(Msk),
         ["--debug" | "-debug"] => serve_for_debugging(Msk, ADDRESS),
         ["--version"] => {
-            let version = concat!("terraform-provider-msk ", env!("CARGO_PKG_VERSION"), "\n");
+            let version = format!("terraform-provider-msk {}\n", msk::version::VERSION);
             let written = std::io::stdout().write_all(version.as_bytes());
             if written.is_ok() {
                 ExitCode::SUCCESS

@@ -2,13 +2,14 @@
 //!
 //! Two environment variables, read once and inert when they are not set (`docs/developing.md`):
 //!
-//! * `MSK_TEST_EFFECTS_FILE=path`: each effect adds the line `<number> <name>` to this file.
+//! * `MSK_TEST_EFFECTS_FILE=path`: each effect adds the line `<number> <name>` to this file; of lines with one number
+//!   the last counts.
 //! * `MSK_TEST_STOP_AT_EFFECT=<number>:before|after[:parent]`: the process kills itself with SIGKILL
 //!   right before or right after that effect; with `parent` its parent (Terraform) is killed first.
 //!
 //! Effects are what a killed run leaves behind: a document written or removed, a file or directory
-//! made or removed, a process started or ended. Heartbeats and the journal's own writes do not count,
-//! since how many there are depends on time.
+//! made or removed, a process started or ended, a call that changes something in an AWS account. Heartbeats and the
+//! journal's own writes do not count, since how many there are depends on time.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -77,20 +78,32 @@ fn parse(text: &str) -> Option<StopAt> {
 /// # Errors
 /// What `work` says.
 pub async fn effect<T, E>(name: &str, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let number = begin(name);
+    let result = work.await;
+    end(number);
+    result
+}
+
+/// Begins an effect and answers its number, for what cannot be put into a future.
+pub fn begin(name: &str) -> u64 {
     let hook = hook();
     let number = hook.count.fetch_add(1, Ordering::Relaxed) + 1;
     if let Some(file) = &hook.file {
         note(file, number, name);
     }
     hook.stop_if(number, Side::Before);
-    let result = work.await;
-    hook.stop_if(number, Side::After);
-    result
+    number
 }
 
-/// How many effects this process has begun.
-pub fn count() -> u64 {
-    hook().count.load(Ordering::Relaxed)
+/// Ends the effect with this number.
+pub fn end(number: u64) {
+    hook().stop_if(number, Side::After);
+}
+
+/// Takes back the number of a call that was refused: it left nothing behind, and how often a young object is not known
+/// yet depends on time. The next effect gets the number again.
+pub fn refused() {
+    hook().count.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// A test hook's file that cannot be written makes the test fail by its missing lines.

@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 
 use crate::kafka::versions::KafkaVersion;
 use crate::observed::Seen;
+use crate::observed::cloud::{ObservedMachine, ObservedSecurityGroup};
 use crate::planner::step::Step;
 use crate::spec::cluster::ClusterSpec;
 use crate::spec::ids::{ClusterName, ClusterUid, NodeId};
 use crate::store::Store;
-use crate::store::documents::{ClusterDesired, ClusterIdentity, NodeStatus};
+use crate::store::documents::{ClusterDesired, ClusterIdentity, ClusterPlaces, NodeStatus};
 
 /// Numbers every effect on the world, so that a test can cut a run before or after each of them.
 pub mod effects;
+
+/// What both engines draw once for a cluster and keep in its vault.
+pub mod authorities;
 
 /// The record of what an operation does, kept in the store.
 pub mod journal;
@@ -31,12 +35,17 @@ pub mod configurations;
 /// Topics, ACLs and users.
 pub mod access;
 
+/// The engine that the provider block names.
+pub mod any;
+
 /// The engine for one machine.
 pub mod local;
 
 /// The engine for the user's AWS account.
-#[cfg(feature = "aws")]
 pub mod ec2;
+
+/// `terraform-provider-msk clusters …`.
+pub mod command_line;
 
 /// An engine's own error, on its way to a message.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -59,6 +68,28 @@ pub struct NodePlace {
     pub agent: Seen<()>,
     /// Kafka's process.
     pub kafka: Seen<()>,
+    /// AWS: the node's objects.
+    pub machine: Option<ObservedMachine>,
+}
+
+/// What an engine sees of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// The nodes.
+    pub nodes: BTreeMap<NodeId, NodePlace>,
+    /// AWS: the cluster's security group; absent on one machine.
+    pub security_group: Seen<ObservedSecurityGroup>,
+}
+
+/// What a step is about that makes something.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The control store.
+    pub store: &'a Store,
+    /// The cluster.
+    pub place: &'a ClusterPlace,
+    /// What is wanted.
+    pub wanted: &'a ClusterSpec,
 }
 
 impl NodePlace {
@@ -67,6 +98,7 @@ impl NodePlace {
         disk: Seen::Absent,
         agent: Seen::Absent,
         kafka: Seen::Absent,
+        machine: None,
     };
 }
 
@@ -84,12 +116,13 @@ pub trait Engine: Send + Sync + 'static {
         steps: &[Step],
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 
-    /// Puts Kafka's distribution in place.
+    /// Puts Kafka's distribution in place (AWS: into the control bucket).
     ///
     /// # Errors
     /// Where it was looked for and what failed.
     fn fetch_kafka(
         &self,
+        store: &Store,
         version: KafkaVersion,
         progress: &run::Progress,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
@@ -106,15 +139,66 @@ pub trait Engine: Send + Sync + 'static {
         wanted: &ClusterSpec,
     ) -> impl Future<Output = Result<ClusterIdentity, BoxError>> + Send;
 
-    /// Looks for the nodes of a cluster: those of the desired document and any others that are there.
+    /// AWS: makes what outlives every instance and is not there yet, and notes it in [`ClusterPlaces`]. No plan for one
+    /// machine has this step.
+    ///
+    /// # Errors
+    /// What could not be made.
+    fn make_places(
+        &self,
+        order: Order<'_>,
+        progress: &run::Progress,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// AWS: brings the inbound rules of the cluster's security group and the groups on its interfaces in line.
+    ///
+    /// # Errors
+    /// What could not be changed.
+    fn align_network(&self, order: Order<'_>) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// AWS: brings the tags of every object, and what the next instances start with, in line. No instance is replaced.
+    ///
+    /// # Errors
+    /// What AWS said.
+    fn align_objects(
+        &self,
+        order: Order<'_>,
+        progress: &run::Progress,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// AWS: changes a node's volume online, until its new size can be used.
+    ///
+    /// # Errors
+    /// What AWS said.
+    fn change_volume(
+        &self,
+        order: Order<'_>,
+        node: NodeId,
+        progress: &run::Progress,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Ends the node's machine and gives it an empty volume in place of one that is gone. One machine has none.
+    ///
+    /// # Errors
+    /// What AWS said; the volume is there after all.
+    fn replace_volume(
+        &self,
+        order: Order<'_>,
+        node: NodeId,
+        progress: &run::Progress,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Looks at the engine's own side of a cluster: the nodes of the desired document, and any others that are there.
     ///
     /// # Errors
     /// What could not be looked at.
-    fn observe_nodes(
+    fn observe(
         &self,
+        store: &Store,
         place: &ClusterPlace,
         desired: Option<&ClusterDesired>,
-    ) -> impl Future<Output = Result<BTreeMap<NodeId, NodePlace>, BoxError>> + Send;
+        places: Option<&ClusterPlaces>,
+    ) -> impl Future<Output = Result<Sight, BoxError>> + Send;
 
     /// Whether a status comes from the node's current incarnation.
     fn is_current(&self, status: &NodeStatus) -> bool;
@@ -125,9 +209,9 @@ pub trait Engine: Send + Sync + 'static {
     /// What the agent said.
     fn start_node(
         &self,
-        store: &Store,
-        place: &ClusterPlace,
+        order: Order<'_>,
         node: NodeId,
+        progress: &run::Progress,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 
     /// Why the agent of a node may have ended, in its own last words.
@@ -139,9 +223,22 @@ pub trait Engine: Send + Sync + 'static {
     /// What stays.
     fn remove_node(
         &self,
+        store: &Store,
         place: &ClusterPlace,
         node: NodeId,
+        progress: &run::Progress,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// The arguments of `terraform-provider-msk clusters` that name the control store.
+    fn arguments(&self) -> String;
+
+    /// What a person does with the parts of a cluster whose documents are gone, as the end of a sentence.
+    fn way_to_remove(&self, name: &ClusterName) -> String {
+        format!(
+            "run `terraform-provider-msk clusters discard {name} {}`",
+            self.arguments()
+        )
+    }
 
     /// Removes what is left of a cluster outside the store: stray processes, keys, claims of ports.
     ///

@@ -9,16 +9,18 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::apply;
+use super::certificates::signer;
 use super::context::Context;
 use super::disruption;
 use super::home::{HomeError, NodeDirectory, NodeHome};
 use super::lock::{AgentLock, LockError};
 use super::observer;
+use super::place::PlaceError;
 use super::renewal;
 use super::supervisor::{Ended, Supervisor};
 use super::training;
 use crate::store::documents::keys;
-use crate::store::{Documents, Home, KeyError, OpenError, Store};
+use crate::store::{Documents, KeyError, OpenError, Store};
 
 /// Why an agent could not begin its work.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,9 @@ pub enum AgentError {
     /// Another agent runs, or the lock cannot be had.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// There is no way to the control store.
+    #[error(transparent)]
+    Place(Box<PlaceError>),
     /// The control store is not there, or is another one.
     #[error("open the control store")]
     Store(#[source] Box<OpenError>),
@@ -71,23 +76,34 @@ pub fn run(directory: NodeDirectory) -> Result<Ended, AgentError> {
 }
 
 async fn work(home: NodeHome, directory: NodeDirectory) -> Result<Ended, AgentError> {
-    let terminate = signal(SignalKind::terminate()).map_err(AgentError::system("listen for SIGTERM"))?;
-    let wake = signal(SignalKind::hangup()).map_err(AgentError::system("listen for SIGHUP"))?;
-    let store = Store::open_existing(&Home::Directory(home.store_root.clone()), Some(&home.store_id))
+    let place = home
+        .store
+        .home()
+        .await
+        .map_err(|cause| AgentError::Place(Box::new(cause)))?;
+    let store = Store::open_existing(&place, Some(&home.store_id))
         .await
         .map_err(|cause| AgentError::Store(Box::new(cause)))?;
     let documents = Documents::of_cluster(&store, &home.cluster_uid);
+    tend(&Context::new(home, directory, documents, None)).await
+}
+
+/// Looks after a node whose lock is held and whose store is known, until its work ends.
+pub(super) async fn tend(context: &Context) -> Result<Ended, AgentError> {
+    let terminate = signal(SignalKind::terminate()).map_err(AgentError::system("listen for SIGTERM"))?;
+    let wake = signal(SignalKind::hangup()).map_err(AgentError::system("listen for SIGHUP"))?;
+    let home = &context.home;
     let desired_folder = keys::desired_folder(&home.cluster_uid)?;
     let status_folder = keys::status_folder(&home.cluster_uid)?;
     tracing::info!(node = %home.node_id, cluster = %home.cluster_name, "the agent begins");
-    let context = Context::new(home, directory, documents);
-    let supervisor = Supervisor::new(&context, &desired_folder)?;
+    let supervisor = Supervisor::new(context, &desired_folder)?;
     tokio::select! {
         ended = Box::pin(supervisor.run(terminate, wake)) => Ok(ended),
-        never = Box::pin(observer::run(&context, &status_folder)) => match never {},
-        never = Box::pin(training::run(&context)) => match never {},
-        never = Box::pin(disruption::run(&context)) => match never {},
-        never = Box::pin(apply::run(&context, &desired_folder)) => match never {},
-        never = Box::pin(renewal::run(&context)) => match never {},
+        never = Box::pin(observer::run(context, &status_folder)) => match never {},
+        never = Box::pin(training::run(context)) => match never {},
+        never = Box::pin(disruption::run(context)) => match never {},
+        never = Box::pin(apply::run(context, &desired_folder)) => match never {},
+        never = Box::pin(renewal::run(context)) => match never {},
+        never = Box::pin(signer::run(context)) => match never {},
     }
 }

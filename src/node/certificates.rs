@@ -1,22 +1,28 @@
 //! The node's own keys and certificates: made here, kept here, renewed at two thirds of their lifetime.
 //!
-//! What a certificate says is taken from the desired document alone. On one machine the authorities'
-//! keys lie in the cluster's private directory, so the agent signs for itself.
+//! What a certificate says is taken from the desired document alone. Whoever can read the authorities' keys (on one
+//! machine everybody, on AWS the controllers) signs for itself; the others ask, and a controller's agent signs.
 
-use std::net::IpAddr;
-use std::time::Duration;
+/// Asks a controller's agent for certificates, and takes them.
+mod ask;
+/// Signs what other nodes ask for.
+pub(crate) mod signer;
+/// What a node's certificates should say.
+mod wanted;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::{Context, Desired};
 use super::home::{NodeDirectory, write_private};
+use super::password;
 use super::problem::{code_of, problem, with_causes};
 use crate::clock::Timestamp;
-use crate::pki::{self, Authority, Certificate, LeafProfile, NodeKey, files};
+use crate::pki::{Certificate, NodeKey, files};
 use crate::planner::server_properties::NodeFiles;
 use crate::secret::Secret;
-use crate::spec::ids::NodeId;
-use crate::store::documents::{ListenerName, NodeDesired, Problem, ProblemCode, ServerTrust};
+use crate::store::documents::{ListenerName, Problem, ProblemCode, ServerTrust};
+use crate::vault::Entry;
+use wanted::{Wanted, wanted};
 
 /// The files to which `server.properties` refers.
 pub(crate) fn node_files(context: &Context) -> NodeFiles {
@@ -27,7 +33,7 @@ pub(crate) fn node_files(context: &Context) -> NodeFiles {
         internal_truststore: internal_truststore(&context.directory).into_string(),
         server_keystore: server_keystore(&context.directory).into_string(),
         client_truststore: tls.join("client-ca.pem").into_string(),
-        replication_password: context.home.node_password(context.node_id()).into_string(),
+        replication_password: password::own_file(context).into_string(),
     }
 }
 
@@ -61,81 +67,148 @@ pub(crate) struct Certificates {
     pub(crate) renew_at: Timestamp,
     /// The listeners whose keystore was written anew just now.
     pub(crate) renewed: Vec<ListenerName>,
+    /// Whether a controller was asked to sign one that is due.
+    pub(crate) is_waiting: bool,
 }
 
-/// Makes every certificate that is missing, due, or says something else than the document.
+/// Whether Kafka can have its certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ensured {
+    /// They are there.
+    There(Certificates),
+    /// A controller has to sign the first ones.
+    Awaited,
+}
+
+/// Makes every certificate that is missing, due, or says something else than the document; where the authorities'
+/// keys are out of reach, asks for it.
 ///
 /// # Errors
 /// The problem; certificates that are still there stay in place.
-pub(crate) fn ensure(context: &Context, desired: &Desired, now: Timestamp) -> Result<Certificates, Problem> {
-    let node = desired
-        .node(context.node_id())
-        .ok_or_else(|| problem(ProblemCode::Other, "the desired document does not have this node"))?;
+pub(crate) async fn ensure(context: &Context, desired: &Desired, now: Timestamp) -> Result<Ensured, Problem> {
+    let node = context.node_id();
+    if desired.node(node).is_none() {
+        return Err(problem(
+            ProblemCode::Other,
+            "the desired document does not have this node",
+        ));
+    }
     write_truststores(context, desired)?;
-    let (dns_names, addresses) = names(node);
-    let lifetime = Duration::from_secs(desired.cluster.leaf_lifetime_seconds);
-    let mut found = Certificates {
-        expire_at: Timestamp::from_millis(u64::MAX),
-        renew_at: Timestamp::from_millis(u64::MAX),
-        renewed: Vec::new(),
-    };
-    for trust in [ServerTrust::Internal, ServerTrust::Server] {
-        let listeners = listeners(desired, node.id, trust);
-        if listeners.is_empty() {
+    let mut found = Found::default();
+    let mut unsigned = Vec::new();
+    for wanted in wanted(&desired.cluster, node) {
+        let kept = read_keystore(&keystore(&context.directory, wanted.trust))?;
+        let kept = kept.filter(|kept| wanted.is_usable(kept, now));
+        if let Some(kept) = kept.as_ref().filter(|kept| wanted.is_met_by(kept, now)) {
+            found.note(kept);
             continue;
         }
-        let (path, authority, profile) = match trust {
-            ServerTrust::Internal => (
-                internal_keystore(&context.directory),
-                context.home.internal_ca_key(),
-                LeafProfile::node(node.id, dns_names.clone(), addresses.clone(), lifetime),
-            ),
-            ServerTrust::Server => (
-                server_keystore(&context.directory),
-                context.home.server_ca_key(),
-                LeafProfile::server(dns_names.clone(), addresses.clone(), lifetime),
-            ),
-        };
-        let (certificate, is_new) = ensure_leaf(&path, &authority, &profile, now)?;
-        found.expire_at = found.expire_at.min(certificate.not_after());
-        found.renew_at = found.renew_at.min(certificate.renew_at());
-        if is_new {
-            found.renewed.extend(listeners);
+        match sign(context, &wanted, now).await {
+            Ok(certificate) => found.note_new(&certificate, &wanted),
+            Err(NotSigned::Closed) => unsigned.push((wanted, kept)),
+            Err(NotSigned::Broken(what)) => match kept {
+                // Without the authority nothing can be renewed, but what is valid may be used.
+                Some(kept) if wanted.profile.is_met_by(&kept) => {
+                    tracing::warn!("{}", what.text);
+                    found.note(&kept);
+                }
+                _ => return Err(what),
+            },
         }
     }
-    Ok(found)
+    let answers = ask::all(context, &unsigned, now).await?;
+    let mut is_missing = false;
+    for ((wanted, kept), answer) in unsigned.iter().zip(answers) {
+        match (answer, kept) {
+            (Some(certificate), _) => found.note_new(&certificate, wanted),
+            (None, Some(kept)) => {
+                found.0.is_waiting = true;
+                found.note(kept);
+            }
+            (None, None) => is_missing = true,
+        }
+    }
+    context.tell_asking(is_missing || found.0.is_waiting);
+    Ok(if is_missing {
+        Ensured::Awaited
+    } else {
+        Ensured::There(found.0)
+    })
 }
 
-/// The TLS listeners of a node under one authority. A broker without a controller's role still dials
-/// controllers with the settings of their listener.
-fn listeners(desired: &Desired, node: NodeId, trust: ServerTrust) -> Vec<ListenerName> {
-    let Some(node) = desired.node(node) else {
-        return Vec::new();
+/// The certificates of a node, as they are gone through.
+struct Found(Certificates);
+
+impl Default for Found {
+    fn default() -> Self {
+        Self(Certificates {
+            expire_at: Timestamp::from_millis(u64::MAX),
+            renew_at: Timestamp::from_millis(u64::MAX),
+            renewed: Vec::new(),
+            is_waiting: false,
+        })
+    }
+}
+
+impl Found {
+    fn note(&mut self, certificate: &Certificate) {
+        self.0.expire_at = self.0.expire_at.min(certificate.not_after());
+        self.0.renew_at = self.0.renew_at.min(certificate.renew_at());
+    }
+
+    fn note_new(&mut self, certificate: &Certificate, wanted: &Wanted) {
+        self.note(certificate);
+        self.0.renewed.extend(&wanted.listeners);
+    }
+}
+
+/// Why a node did not sign for itself.
+enum NotSigned {
+    /// The authority's key is out of its reach.
+    Closed,
+    /// Something is wrong.
+    Broken(Problem),
+}
+
+/// Signs with the authority's key, and puts the certificate in place.
+async fn sign(context: &Context, wanted: &Wanted, now: Timestamp) -> Result<Certificate, NotSigned> {
+    let role = wanted::role(wanted.trust);
+    let broken = |cause: &(dyn std::error::Error + 'static)| {
+        NotSigned::Broken(problem(ProblemCode::Certificate, with_causes(cause)))
     };
-    desired
-        .cluster
-        .listeners
-        .iter()
-        .filter(|listener| listener.trust == Some(trust))
-        .map(|listener| listener.name)
-        .filter(|name| node.ports.contains_key(name) || *name == ListenerName::Controller)
-        .collect()
+    let authority = match context.vault.authority(role).await {
+        Ok(Some(authority)) => authority,
+        Ok(None) => {
+            let place = context.vault.location(Entry::Authority(role));
+            return Err(NotSigned::Broken(problem(
+                ProblemCode::Certificate,
+                format!("the authority's key `{place}` is not there; restore it"),
+            )));
+        }
+        Err(cause) if cause.is_closed() => return Err(NotSigned::Closed),
+        Err(cause) => return Err(broken(&cause)),
+    };
+    let key = NodeKey::generate().map_err(|cause| broken(&cause))?;
+    let public = key.public().map_err(|cause| broken(&cause))?;
+    let chain = authority.sign(&public, &wanted.profile, now);
+    let chain = chain.map_err(|cause| broken(&cause))?;
+    let certificate = Certificate::from_pem(&chain.leaf_pem).map_err(|cause| broken(&cause))?;
+    let path = keystore(&context.directory, wanted.trust);
+    files::write_private(&path, &key.with_chain(&chain.to_pem())).map_err(|cause| broken(&cause))?;
+    Ok(certificate)
 }
 
-/// Every name and address under which the node is reached.
-fn names(node: &NodeDesired) -> (Vec<String>, Vec<IpAddr>) {
-    let mut dns_names = Vec::new();
-    let mut addresses = Vec::new();
-    let all = [&node.advertised_host, &node.bind_address];
-    for name in all.into_iter().chain(&node.certificate_names) {
-        match name.parse::<IpAddr>() {
-            Ok(address) if address.is_unspecified() || addresses.contains(&address) => {}
-            Ok(address) => addresses.push(address),
-            Err(_) if name.is_empty() || dns_names.contains(name) => {}
-            Err(_) => dns_names.push(name.clone()),
-        }
+fn keystore(directory: &NodeDirectory, trust: ServerTrust) -> Utf8PathBuf {
+    match trust {
+        ServerTrust::Internal => internal_keystore(directory),
+        ServerTrust::Server => server_keystore(directory),
     }
-    (dns_names, addresses)
+}
+
+fn read_keystore(path: &Utf8Path) -> Result<Option<Certificate>, Problem> {
+    let text =
+        files::read_private(path).map_err(|cause| problem(ProblemCode::Certificate, with_causes(&cause)))?;
+    Ok(text.as_ref().and_then(read_leaf))
 }
 
 fn write_truststores(context: &Context, desired: &Desired) -> Result<(), Problem> {
@@ -159,47 +232,6 @@ fn write_truststores(context: &Context, desired: &Desired) -> Result<(), Problem
             .map_err(|cause| problem(code_of(&cause), format!("write `{path}`: {cause}")))?;
     }
     Ok(())
-}
-
-fn ensure_leaf(
-    path: &Utf8Path,
-    authority_path: &Utf8Path,
-    profile: &LeafProfile,
-    now: Timestamp,
-) -> Result<(Certificate, bool), Problem> {
-    let broken = |cause: &pki::Error| problem(ProblemCode::Certificate, with_causes(cause));
-    let unreadable = |cause: &files::Error| problem(ProblemCode::Certificate, with_causes(cause));
-    let authority_pem = files::read_private(authority_path).map_err(|cause| unreadable(&cause))?;
-    let kept = files::read_private(path).map_err(|cause| unreadable(&cause))?;
-    let kept = kept.as_ref().and_then(read_leaf);
-    let Some(authority_pem) = authority_pem else {
-        // Without the authority nothing can be renewed, but what is valid may be used.
-        return match kept {
-            Some(certificate) if certificate.is_valid_at(now) => Ok((certificate, false)),
-            _ => Err(problem(
-                ProblemCode::Certificate,
-                format!("the authority's key `{authority_path}` is not there; restore it"),
-            )),
-        };
-    };
-    let authority = Authority::from_pem(&authority_pem).map_err(|cause| broken(&cause))?;
-    if let Some(certificate) = kept {
-        let is_right = profile.is_met_by(&certificate)
-            && certificate.is_issued_by(authority.certificate())
-            && now < certificate.renew_at()
-            && certificate.is_valid_at(now);
-        if is_right {
-            return Ok((certificate, false));
-        }
-    }
-    let key = NodeKey::generate().map_err(|cause| broken(&cause))?;
-    let public = key.public().map_err(|cause| broken(&cause))?;
-    let chain = authority
-        .sign(&public, profile, now)
-        .map_err(|cause| broken(&cause))?;
-    let certificate = Certificate::from_pem(&chain.leaf_pem).map_err(|cause| broken(&cause))?;
-    files::write_private(path, &key.with_chain(&chain.to_pem())).map_err(|cause| unreadable(&cause))?;
-    Ok((certificate, true))
 }
 
 /// The leaf of a keystore; `None` if key and certificate cannot be read or do not belong together.

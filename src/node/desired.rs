@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::context::{Context, Desired};
+use super::home::NodeDirectory;
 use super::home::write_private;
 use super::problem::{problem, with_causes};
 use crate::spec::ids::Generation;
@@ -21,6 +22,14 @@ use crate::store::{Key, KeyError, Look, Version};
 struct Kept {
     generation: Generation,
     cluster: ClusterDesired,
+}
+
+/// The document that was obeyed last.
+pub(crate) fn kept(directory: &NodeDirectory) -> Option<ClusterDesired> {
+    let text = fs::read(directory.applied().join("cluster.json")).ok()?;
+    serde_json::from_slice::<Kept>(&text)
+        .ok()
+        .map(|kept| kept.cluster)
 }
 
 /// Follows the desired document of the cluster.

@@ -10,7 +10,10 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use super::place::StorePlace;
 use crate::spec::ids::{ClusterName, ClusterUid, NodeId, StoreId};
+use crate::store::Store;
+use crate::vault::Vault;
 
 /// The form of `node.json` that this version writes and reads.
 pub const HOME_FORMAT: u32 = 1;
@@ -63,8 +66,9 @@ impl HomeError {
 pub struct NodeHome {
     /// [`HOME_FORMAT`].
     pub format: u32,
-    /// The directory of the control store.
-    pub store_root: Utf8PathBuf,
+    /// Where the control store lies.
+    #[serde(flatten)]
+    pub store: StorePlace,
     /// The store's identity; another store in that place is not obeyed.
     pub store_id: StoreId,
     /// The cluster's identity.
@@ -73,8 +77,9 @@ pub struct NodeHome {
     pub cluster_name: ClusterName,
     /// The node.
     pub node_id: NodeId,
-    /// The keys of the authorities and the passwords of the reserved users.
-    pub private_directory: Utf8PathBuf,
+    /// Where the keys of the authorities and the passwords of the reserved users lie.
+    #[serde(flatten)]
+    pub private: PrivatePlace,
     /// Holds `kafka_2.13-<version>/libs/*.jar`.
     pub kafka_directory: Utf8PathBuf,
     /// The `java` program.
@@ -85,7 +90,30 @@ pub struct NodeHome {
     pub cds_directory: Option<Utf8PathBuf>,
 }
 
+/// Where what is private to the cluster lies, as a node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PrivatePlace {
+    /// In a directory of this machine.
+    #[serde(rename = "private_directory")]
+    Directory(Utf8PathBuf),
+    /// In the control store; the node's role decides what it may read there.
+    #[serde(rename = "private_in_store")]
+    Store,
+    /// Out of this node's reach.
+    #[serde(rename = "private_out_of_reach")]
+    OutOfReach,
+}
+
 impl NodeHome {
+    /// The way to what is private to the cluster.
+    pub fn vault(&self, store: &Store) -> Vault {
+        match &self.private {
+            PrivatePlace::Directory(path) => Vault::directory(path.clone()),
+            PrivatePlace::Store => Vault::of_store(store, &self.cluster_uid),
+            PrivatePlace::OutOfReach => Vault::none(),
+        }
+    }
+
     /// Reads `node.json`.
     ///
     /// # Errors
@@ -124,36 +152,6 @@ impl NodeHome {
         })?;
         write_private(&path, &text).map_err(HomeError::access(&path))
     }
-
-    /// The key of the internal authority (PEM, 0600).
-    pub fn internal_ca_key(&self) -> Utf8PathBuf {
-        internal_ca_key(&self.private_directory)
-    }
-
-    /// The key of the server authority (PEM, 0600).
-    pub fn server_ca_key(&self) -> Utf8PathBuf {
-        server_ca_key(&self.private_directory)
-    }
-
-    /// The password of a node's reserved user, for replication with `in_cluster = false`.
-    pub fn node_password(&self, node: NodeId) -> Utf8PathBuf {
-        node_password(&self.private_directory, node)
-    }
-}
-
-/// The key of the internal authority below a cluster's private directory.
-pub fn internal_ca_key(private_directory: &Utf8Path) -> Utf8PathBuf {
-    private_directory.join("internal-ca.key.pem")
-}
-
-/// The key of the server authority below a cluster's private directory.
-pub fn server_ca_key(private_directory: &Utf8Path) -> Utf8PathBuf {
-    private_directory.join("server-ca.key.pem")
-}
-
-/// The password file of a node's reserved user below a cluster's private directory.
-pub fn node_password(private_directory: &Utf8Path, node: NodeId) -> Utf8PathBuf {
-    private_directory.join(format!("node-{node}.password"))
 }
 
 #[derive(Deserialize)]
@@ -398,12 +396,12 @@ mod tests {
     fn home() -> NodeHome {
         NodeHome {
             format: HOME_FORMAT,
-            store_root: "/d/store".into(),
+            store: StorePlace::Directory("/d/store".into()),
             store_id: StoreId::new("0".repeat(32)),
             cluster_uid: ClusterUid::new("1".repeat(32)),
             cluster_name: ClusterName::new("events"),
             node_id: NodeId(2),
-            private_directory: "/d/private".into(),
+            private: PrivatePlace::Directory("/d/private".into()),
             kafka_directory: "/d/kafka".into(),
             java: "/usr/bin/java".into(),
             java_version: 17,
@@ -430,6 +428,23 @@ mod tests {
         assert_eq!(mode(&node.home_file()), 0o600);
         assert_eq!(mode(&node.data()), 0o700);
         assert_eq!(mode(data.path()), 0o700);
+    }
+
+    #[test]
+    fn every_private_place_reads_back_and_a_directory_stands_where_it_always_did() {
+        for private in [
+            PrivatePlace::Directory("/d/private".into()),
+            PrivatePlace::Store,
+            PrivatePlace::OutOfReach,
+        ] {
+            let home = NodeHome { private, ..home() };
+            let value = serde_json::to_value(&home).unwrap();
+            assert_eq!(serde_json::from_value::<NodeHome>(value).unwrap(), home);
+        }
+        assert_eq!(
+            serde_json::to_value(home()).unwrap()["private_directory"],
+            "/d/private"
+        );
     }
 
     #[test]

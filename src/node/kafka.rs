@@ -6,16 +6,19 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::certificates::{internal_expiry, node_files};
 use super::context::{Context, Desired};
 use super::home::{NodeDirectory, write_private};
 use super::launch;
 use super::log_file;
+use super::own_machine::OwnMachine;
 use super::problem::{code_of, problem, with_causes};
 use super::process::{KafkaRecord, Watched, find_kafka};
+use super::unit;
 use crate::clock::Timestamp;
+use crate::kafka::launch::CommandLine;
 use crate::kafka::server_properties::render;
 use crate::planner::server_properties::server_properties;
 use crate::process;
@@ -40,6 +43,8 @@ pub(crate) struct Kafka {
     logs_from: (u64, u64),
     /// Only a child can be reaped, and only a child tells how it ended.
     child: Option<Child>,
+    /// Whether systemd started it, and tells how it ended.
+    is_unit: bool,
 }
 
 /// Where `server.properties` lies; also what tells our Kafka from any other process.
@@ -64,7 +69,13 @@ pub(crate) fn adopt(context: &Context) -> Option<Kafka> {
         dials_until,
         logs_from: logs_end(&context.directory),
         child: None,
+        is_unit: context.machine.is_some(),
     })
+}
+
+/// Whether a Kafka of this node runs.
+pub(crate) fn runs(directory: &NodeDirectory) -> bool {
+    find_kafka(directory, &properties_path(directory)).is_some()
 }
 
 /// Writes `server.properties` as the document wants it.
@@ -88,33 +99,17 @@ pub(crate) fn start(context: &Context, desired: &Desired) -> Result<Kafka, Probl
     let access = |cause: io::Error| problem(code_of(&cause), format!("open `{log}`: {cause}"));
     log_file::bound(&log).map_err(access)?;
     let logs_from = logs_end(&context.directory);
-    let output = log_file::open(&log).map_err(access)?;
-    let errors = output.try_clone().map_err(access)?;
     let line = launch::command_line(context, desired)?;
-    let mut command = Command::new(&line.program);
-    command
-        .args(&line.arguments)
-        .env_clear()
-        .envs(line.environment)
-        .current_dir(context.directory.logs())
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        // Signals to the agent's group do not reach Kafka.
-        .process_group(0);
     let is_recovering = needs_recovery(context);
     let dials_until = internal_expiry(&context.directory);
-    let child = command.spawn().map_err(|cause| {
-        problem(
-            ProblemCode::Java,
-            format!(
-                "start `{}`: {cause}; install Java or name the right java_home",
-                context.home.java
-            ),
-        )
-    })?;
+    let (process_id, child) = if let Some(machine) = &context.machine {
+        (start_unit(context, machine, &line)?, None)
+    } else {
+        let child = spawn(context, &log, line)?;
+        (child.id(), Some(child))
+    };
     let ended_at_once = || problem(ProblemCode::Java, "Java ended as soon as it was started");
-    let identity = process::identify(child.id()).ok_or_else(ended_at_once)?;
+    let identity = process::identify(process_id).ok_or_else(ended_at_once)?;
     let record = KafkaRecord {
         boot_id: process::boot_id().to_owned(),
         process: identity.clone(),
@@ -132,8 +127,44 @@ pub(crate) fn start(context: &Context, desired: &Desired) -> Result<Kafka, Probl
         is_recovering,
         dials_until,
         logs_from,
-        child: Some(child),
+        child,
+        is_unit: context.machine.is_some(),
     })
+}
+
+/// Starts Kafka as a child in a process group of its own.
+fn spawn(context: &Context, log: &Utf8Path, line: CommandLine) -> Result<Child, Problem> {
+    let access = |cause: io::Error| problem(code_of(&cause), format!("open `{log}`: {cause}"));
+    let output = log_file::open(log).map_err(access)?;
+    let errors = output.try_clone().map_err(access)?;
+    let mut command = Command::new(&line.program);
+    command
+        .args(&line.arguments)
+        .env_clear()
+        .envs(line.environment)
+        .current_dir(context.directory.logs())
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        // Signals to the agent's group do not reach Kafka.
+        .process_group(0);
+    command.spawn().map_err(|cause| {
+        problem(
+            ProblemCode::Java,
+            format!(
+                "start `{}`: {cause}; install Java or name the right java_home",
+                context.home.java
+            ),
+        )
+    })
+}
+
+fn start_unit(context: &Context, machine: &OwnMachine, line: &CommandLine) -> Result<u32, Problem> {
+    // Before the start: from here on this machine may hold records that no other has.
+    write_private(&machine.ran_mark, b"")
+        .map_err(|cause| problem(code_of(&cause), format!("write `{}`: {cause}", machine.ran_mark)))?;
+    unit::start(&context.directory, line)
+        .map_err(|cause| problem(ProblemCode::Java, format!("start Kafka's unit: {cause}")))
 }
 
 /// Whether logs are there and the last stop was not a clean one.
@@ -156,6 +187,9 @@ impl Kafka {
 
     /// Takes the ended child from the process table and says how it ended, as far as that is known.
     pub(crate) fn reap(&mut self) -> String {
+        if self.is_unit {
+            return unit::ending();
+        }
         let status = self.child.as_mut().and_then(|child| child.wait().ok());
         status.map_or_else(|| "its end was not seen".to_owned(), |status| status.to_string())
     }

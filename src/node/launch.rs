@@ -52,7 +52,10 @@ pub(crate) fn command_line(context: &Context, desired: &Desired) -> Result<Comma
         java: &java,
         jars: &distribution.jars,
         heap,
-        tuning: Tuning::OneMachine,
+        tuning: match context.machine {
+            Some(_) => Tuning::OwnMachine,
+            None => Tuning::OneMachine,
+        },
         configuration: &properties_path(directory),
         logging: &logging,
         logs: &directory.logs(),

@@ -7,6 +7,9 @@
 /// Where things lie on a machine.
 pub mod home;
 
+/// Where a node finds the control store.
+pub mod place;
+
 /// One agent per node.
 pub mod lock;
 
@@ -43,11 +46,23 @@ mod certificates;
 /// Renews certificates while Kafka runs.
 mod renewal;
 
+/// Users' secrets in Secrets Manager.
+mod secrets;
+
 /// The passwords of reserved users.
 mod password;
 
 /// Kafka's process.
 mod kafka;
+
+/// The agent on an EC2 machine.
+pub mod machine;
+
+/// A machine that is one node's alone.
+mod own_machine;
+
+/// Kafka as a systemd unit.
+mod unit;
 
 /// The arguments of Kafka's JVM.
 mod launch;

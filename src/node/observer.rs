@@ -67,7 +67,7 @@ pub(crate) async fn run(context: &Context, folder: &Prefix) -> Infallible {
         }
         let wait = observer.next_look(state);
         tokio::select! {
-            () = observer.changes.changed(wait) => {}
+            _ = observer.changes.changed(wait) => {}
             _ = kafka.changed() => observer.pause = SHORTEST_PAUSE,
             _ = certificates.changed() => observer.admin = None,
         }

@@ -1,87 +1,89 @@
 //! The passwords of the reserved node users: made once, 0600, never shown.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use camino::Utf8PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use camino::{Utf8Path, Utf8PathBuf};
-use zeroize::Zeroizing;
-
+use super::context::{Context, Desired};
+use super::problem::{problem, with_causes};
+use crate::pki::files;
 use crate::secret::Secret;
+use crate::spec::ids::NodeId;
+use crate::store::documents::{ClusterDesired, ListenerName, Problem, ProblemCode, SecurityProtocol};
+use crate::vault::{Entry, Vault, VaultError};
 
-/// The line of the properties file that Kafka's file provider reads.
-const PREFIX: &str = "password=";
-/// 256 bits.
-const BYTES: usize = 32;
+/// Whether brokers log in at each other with passwords.
+pub(crate) fn are_used(cluster: &ClusterDesired) -> bool {
+    let replication = cluster.listener(ListenerName::Replication);
+    replication.is_some_and(|listener| listener.protocol == SecurityProtocol::SaslPlaintext)
+}
+
+/// Where Kafka reads the password of its own node: where it lies, or a copy beside the node's keys.
+pub(crate) fn own_file(context: &Context) -> Utf8PathBuf {
+    let name = Entry::NodePassword(context.node_id());
+    match context.vault.as_directory() {
+        Some(directory) => name.file(directory),
+        None => context.directory.tls().join("replication.password"),
+    }
+}
 
 /// Reads a password, and makes it first if there is none. Two agents at once make one.
 ///
 /// # Errors
-/// What the system says.
-pub(crate) fn ensure(path: &Utf8Path) -> io::Result<Secret<String>> {
-    match read(path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-            make(path)?;
-            read(path)
+/// Where it should be, and what the vault says.
+pub(crate) async fn ensure(vault: &Vault, node: NodeId) -> Result<Secret<String>, Problem> {
+    let location = vault.location(Entry::NodePassword(node));
+    let text = vault.ensure_node_password(node).await;
+    let text = text.map_err(|cause| unreadable(&location, &cause))?;
+    crate::vault::password(&text).ok_or_else(|| damaged(&location))
+}
+
+/// Puts a copy of the own password where Kafka reads it, if it does not lie there itself.
+///
+/// # Errors
+/// Where it should be, and what the vault says. A copy that is there already is used then.
+pub(crate) async fn ensure_own(context: &Context, desired: &Desired) -> Result<(), Problem> {
+    let node = desired.node(context.node_id());
+    let is_read = node.is_some_and(|node| node.is_broker) && are_used(&desired.cluster);
+    if !is_read || context.vault.as_directory().is_some() {
+        return Ok(());
+    }
+    let path = own_file(context);
+    let entry = Entry::NodePassword(context.node_id());
+    let location = context.vault.location(entry);
+    let broken = |cause: &files::Error| problem(ProblemCode::DataUnusable, with_causes(cause));
+    let kept = files::read_private(&path).map_err(|cause| broken(&cause))?;
+    let text = match context.vault.read(entry).await {
+        Ok(Some(text)) => text,
+        Err(cause) if kept.is_some() => {
+            tracing::warn!(location, error = %with_causes(&cause), "goes on with the password that it has");
+            return Ok(());
         }
-        other => other,
+        Err(cause) => return Err(unreadable(&location, &cause)),
+        Ok(None) => {
+            return Err(problem(
+                ProblemCode::Certificate,
+                format!("the password `{location}` is not there; run `terraform apply`, it is written then"),
+            ));
+        }
+    };
+    if crate::vault::password(&text).is_none() {
+        return Err(damaged(&location));
     }
+    if kept.is_some_and(|kept| kept.expose() == text.expose()) {
+        return Ok(());
+    }
+    files::write_private(&path, &text).map_err(|cause| broken(&cause))
 }
 
-fn read(path: &Utf8Path) -> io::Result<Secret<String>> {
-    let mut text = Zeroizing::new(String::new());
-    fs::File::open(path)?.take(4096).read_to_string(&mut text)?;
-    let password = text
-        .trim_end()
-        .strip_prefix(PREFIX)
-        .filter(|password| !password.is_empty())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no line `password=…` in it"))?;
-    Ok(Secret::new(password.to_owned()))
+fn unreadable(location: &str, cause: &VaultError) -> Problem {
+    problem(
+        ProblemCode::DataUnusable,
+        format!("read the password `{location}`: {}", with_causes(cause)),
+    )
 }
 
-fn make(path: &Utf8Path) -> io::Result<()> {
-    let mut random = Zeroizing::new([0_u8; BYTES]);
-    aws_lc_rs::rand::fill(random.as_mut()).map_err(|_| io::Error::other("the system gives no randomness"))?;
-    let text = Zeroizing::new(format!("{PREFIX}{}\n", URL_SAFE_NO_PAD.encode(random.as_ref())));
-    let scratch = Utf8PathBuf::from(format!("{path}.{}.new", std::process::id()));
-    let _ = fs::remove_file(&scratch);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&scratch)?;
-    let made = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        // A link, not a rename: whoever came first has made the password.
-        .and_then(|()| fs::hard_link(&scratch, path));
-    let _ = fs::remove_file(&scratch);
-    match made {
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    #[test]
-    fn a_password_is_made_once_and_is_private() {
-        let keep = tempfile::tempdir().unwrap();
-        let path = Utf8PathBuf::from_path_buf(keep.path().join("node-1.password")).unwrap();
-        let first = ensure(&path).unwrap();
-        assert!(first.expose().len() >= 43);
-        assert_eq!(ensure(&path).unwrap().expose(), first.expose());
-        make(&path).unwrap();
-        assert_eq!(ensure(&path).unwrap().expose(), first.expose());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(keep.path()).unwrap().count(), 1);
-        fs::write(&path, "nonsense").unwrap();
-        assert!(ensure(&path).is_err());
-    }
+fn damaged(location: &str) -> Problem {
+    problem(
+        ProblemCode::DataUnusable,
+        format!("the password `{location}` is damaged: no line `password=…` in it"),
+    )
 }

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::admin::{self, AdminError};
-use super::certificates::{self, internal_keystore, server_keystore};
+use super::certificates::{self, Ensured, internal_keystore, server_keystore};
 use super::context::{Context, Desired, KafkaState};
 use super::problem::{problem, with_causes};
 use crate::clock::Timestamp;
@@ -58,10 +58,16 @@ pub(crate) async fn run(context: &Context) -> Infallible {
             // Before a start the supervisor sees to them itself.
             KafkaState::Down => LONGEST_REST,
             KafkaState::Ready(_) => match attempt(context).await {
-                Ok(renew_at) => {
+                Ok(Next::At(renew_at)) => {
                     pause = FIRST_PAUSE;
                     report(context, None);
                     renew_at.since(Timestamp::now()).clamp(FIRST_PAUSE, LONGEST_REST)
+                }
+                Ok(Next::Answer(overdue)) => {
+                    report(context, overdue);
+                    let wait = pause;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    wait
                 }
                 Err(what) => {
                     tracing::warn!(code = ?what.code, "{}", what.text);
@@ -89,8 +95,16 @@ fn report(context: &Context, what: Option<Problem>) {
     });
 }
 
+/// What to wait for.
+enum Next {
+    /// The next renewal.
+    At(Timestamp),
+    /// A controller's signature; with a problem if it should have come by now.
+    Answer(Option<Problem>),
+}
+
 /// Makes what is due, has Kafka load it, and answers when the next renewal is due.
-async fn attempt(context: &Context) -> Result<Timestamp, Problem> {
+async fn attempt(context: &Context) -> Result<Next, Problem> {
     let missing = || {
         problem(
             ProblemCode::Certificate,
@@ -99,8 +113,16 @@ async fn attempt(context: &Context) -> Result<Timestamp, Problem> {
     };
     let desired = context.desired().ok_or_else(missing)?;
     let node = desired.node(context.node_id()).ok_or_else(missing)?;
-    let found = certificates::ensure(context, &desired, Timestamp::now())?;
-    let renew_at = found.renew_at;
+    let found = match certificates::ensure(context, &desired, Timestamp::now()).await? {
+        Ensured::There(found) => found,
+        Ensured::Awaited => return Ok(Next::Answer(Some(unsigned(None)))),
+    };
+    let next = if found.is_waiting {
+        let is_overdue = Timestamp::now() > half_way(found.renew_at, found.expire_at);
+        Next::Answer(is_overdue.then(|| unsigned(Some(found.expire_at))))
+    } else {
+        Next::At(found.renew_at)
+    };
     if !found.renewed.is_empty() {
         tracing::info!(listeners = ?found.renewed, until = %found.expire_at, "certificates renewed");
     }
@@ -110,7 +132,7 @@ async fn attempt(context: &Context) -> Result<Timestamp, Problem> {
     }
     let mut stale = stale_listeners(context, &desired, node).await?;
     if stale.is_empty() {
-        return Ok(renew_at);
+        return Ok(next);
     }
     reload(context, &desired, node, &stale)
         .await
@@ -120,13 +142,32 @@ async fn attempt(context: &Context) -> Result<Timestamp, Problem> {
         stale = stale_listeners(context, &desired, node).await?;
         if stale.is_empty() {
             tracing::info!("Kafka has loaded the new certificates");
-            return Ok(renew_at);
+            return Ok(next);
         }
     }
     Err(not_loaded(
         &stale,
         "it was asked to, and goes on with the former one",
     ))
+}
+
+/// Half of the time that is left for a renewal.
+fn half_way(renew_at: Timestamp, expire_at: Timestamp) -> Timestamp {
+    renew_at.after(expire_at.since(renew_at) / 2)
+}
+
+fn unsigned(expire_at: Option<Timestamp>) -> Problem {
+    let end = expire_at.map_or_else(
+        || "it has none that is valid".to_owned(),
+        |end| format!("the one in use ends at {end}"),
+    );
+    problem(
+        ProblemCode::Certificate,
+        format!(
+            "no controller has signed the new certificate that this node asks for, {end}; look at the agents of the \
+             controllers (`msk-node status`)"
+        ),
+    )
 }
 
 fn not_loaded(stale: &[ListenerName], why: &str) -> Problem {

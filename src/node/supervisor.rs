@@ -105,6 +105,7 @@ impl<'a> Supervisor<'a> {
         let mut peers = self.context.peers.subscribe();
         let mut renewal = self.context.renewal.subscribe();
         let mut restart = self.context.restart.subscribe();
+        let mut asks = self.context.asks.subscribe();
         loop {
             if let Some(ended) = self.step().await {
                 return ended;
@@ -120,11 +121,14 @@ impl<'a> Supervisor<'a> {
             };
             tokio::select! {
                 () = ended => {}
-                () = self.changes.changed(wait) => self.looked_at = None,
+                is_due = self.changes.changed(wait) => if is_due {
+                    self.looked_at = None;
+                },
                 _ = view.changed() => {}
                 _ = peers.changed() => {}
                 _ = renewal.changed() => {}
                 _ = restart.changed() => {}
+                _ = asks.changed() => {}
                 _ = wake.recv() => {}
                 _ = terminate.recv() => {
                     tracing::info!("asked to end; Kafka goes on");
@@ -178,6 +182,7 @@ impl<'a> Supervisor<'a> {
             .or_else(|| self.document_problem.clone())
             .or_else(|| self.context.renewal.borrow().clone())
             .or_else(|| self.overdue());
+        self.status.now.asks_for_certificates = *self.context.asks.borrow();
         self.status.now.view.clone_from(&self.context.view.borrow());
         self.status.publish(self.context).await;
     }
@@ -196,10 +201,11 @@ impl<'a> Supervisor<'a> {
         }
         self.looked_at = Some(Instant::now());
         self.document_problem = self.reader.refresh(self.context).await;
-        for log in [
-            self.context.directory.kafka_log(),
-            self.context.directory.agent_log(),
-        ] {
+        let agent_log = match &self.context.machine {
+            Some(machine) => machine.agent_log.clone(),
+            None => self.context.directory.agent_log(),
+        };
+        for log in [self.context.directory.kafka_log(), agent_log] {
             if let Err(cause) = log_file::bound(&log) {
                 tracing::warn!(%log, %cause, "the log could not be bounded");
             }

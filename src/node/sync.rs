@@ -97,6 +97,7 @@ mod tests {
             ports: BTreeMap::new(),
             heap: "512m".into(),
             run: RunTarget::Running,
+            machine: None,
         }
     }
 

@@ -9,6 +9,8 @@ pub struct Subnet {
     pub vpc_id: String,
     /// The name of its zone, such as `eu-central-1a`.
     pub zone: String,
+    /// The id of its zone, such as `euc1-az2`: the same in every account.
+    pub zone_id: String,
     /// Addresses that are free.
     pub free_addresses: u32,
 }
@@ -68,6 +70,15 @@ pub enum KeyAnswer {
     Hidden,
 }
 
+/// An image, as far as a plan needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSeen {
+    /// `x86_64`, `arm64` ….
+    pub architecture: String,
+    /// `available`, `pending`, `failed` ….
+    pub state: String,
+}
+
 /// An account, as far as one cluster needs it. What is missing in a map was asked for and is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
@@ -87,6 +98,12 @@ pub struct Account {
     pub security_groups: BTreeMap<String, String>,
     /// The key for volumes, if one is written.
     pub key: Option<KeyAnswer>,
+    /// The image, if one is written and there.
+    pub image: Option<ImageSeen>,
+    /// How many roles the written instance profile has; `None` if it is not there.
+    pub profile_roles: Option<usize>,
+    /// Whether the written permissions boundary is there.
+    pub has_boundary: bool,
     /// The key that every new volume of the account gets unless it names one, if that is a customer's key.
     pub default_key: Option<Key>,
 }

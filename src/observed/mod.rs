@@ -3,13 +3,19 @@
 /// An AWS account, as far as a cluster needs it.
 pub mod account;
 
+/// A cluster's objects in an AWS account.
+pub mod cloud;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::spec::ids::{ClusterUid, Generation, NodeId};
-use crate::store::documents::{ClusterDesired, ClusterIdentity, NodeStatus, Phase, PropertiesStatus};
+use crate::store::documents::{
+    ClusterDesired, ClusterIdentity, ClusterPlaces, NodeStatus, Phase, PropertiesStatus,
+};
+use cloud::{ObservedMachine, ObservedSecurityGroup};
 
 /// One fact about the world. "Not there" and "not known" are never mixed up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +30,10 @@ pub enum Seen<T> {
 }
 
 impl<T> Seen<T> {
+    const fn absent() -> Self {
+        Self::Absent
+    }
+
     /// The value, if it is known.
     pub const fn known(&self) -> Option<&T> {
         match self {
@@ -46,6 +56,9 @@ pub struct ObservedNode {
     pub status: Option<NodeStatus>,
     /// Whether that status counts: of the current incarnation and younger than three heartbeats.
     pub status_is_fresh: bool,
+    /// AWS: the node's objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<ObservedMachine>,
 }
 
 /// One cluster, as it was seen at a moment.
@@ -67,4 +80,10 @@ pub struct ObservedCluster {
     pub nodes: BTreeMap<NodeId, ObservedNode>,
     /// The dynamic cluster defaults.
     pub properties: Seen<PropertiesStatus>,
+    /// AWS: what the account gave the cluster. One machine: absent.
+    #[serde(default = "Seen::absent")]
+    pub places: Seen<ClusterPlaces>,
+    /// AWS: the cluster's own security group. One machine: absent.
+    #[serde(default = "Seen::absent")]
+    pub security_group: Seen<ObservedSecurityGroup>,
 }

@@ -6,14 +6,8 @@
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::secret::Secret;
-
-/// Where the key lies below a cluster's private directory.
-pub fn key_file(private_directory: &Utf8Path) -> Utf8PathBuf {
-    private_directory.join("fingerprint.key")
-}
 
 /// HMAC-SHA-256 over user name, a zero byte and password, in URL-safe base64.
 pub fn of(key: &Secret<String>, username: &str, password: &Secret<String>) -> String {

@@ -1,7 +1,7 @@
 //! A node's own key and its request for a certificate.
 
 use rcgen::{CertificateParams, CertificateSigningRequestParams, KeyPair, PKCS_ECDSA_P256_SHA256};
-use rcgen::{DistinguishedName, PublicKeyData, SubjectPublicKeyInfo};
+use rcgen::{DistinguishedName, DnType, DnValue, PublicKeyData, SubjectPublicKeyInfo};
 use rustls::pki_types::CertificateSigningRequestDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -72,18 +72,19 @@ impl NodeKey {
         Secret::new(text)
     }
 
-    /// Writes a request for a certificate. It holds the public key and the proof that the node has
-    /// the private one, and no wish for any name.
+    /// Writes a request for a certificate. It holds the public key, who asks, and the proof that the asker has
+    /// the private key, and no wish for any name: nobody can pass another's request off as their own.
     ///
     /// # Errors
     /// [`Error::Internal`].
-    pub fn request_pem(&self) -> Result<String, Error> {
+    pub fn request_pem(&self, asker: &str) -> Result<String, Error> {
         let failed = |cause| Error::Internal {
             action: "write a request for a certificate",
             cause,
         };
         let mut wishes = CertificateParams::default();
         wishes.distinguished_name = DistinguishedName::new();
+        wishes.distinguished_name.push(DnType::CommonName, asker);
         wishes
             .serialize_request(&self.pair()?)
             .and_then(|request| request.pem())
@@ -120,16 +121,17 @@ impl NodeKey {
 }
 
 /// A public key that is to be certified.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct RequestedKey(pub(super) SubjectPublicKeyInfo);
 
 impl RequestedKey {
-    /// Takes the public key out of a request, after checking that the sender has the private one.
-    /// Every name that the request asks for is passed over.
+    /// Takes the public key out of a request, after checking that the asker has the private one and wrote the
+    /// request itself. Every name that the request asks for is passed over.
     ///
     /// # Errors
-    /// [`Error::BadPem`], [`Error::Unreadable`], [`Error::NotProven`], [`Error::OtherAlgorithm`].
-    pub fn from_request_pem(text: &str) -> Result<Self, Error> {
+    /// [`Error::BadPem`], [`Error::Unreadable`], [`Error::NotProven`], [`Error::OtherAlgorithm`],
+    /// [`Error::OtherAsker`].
+    pub fn from_request_pem(text: &str, asker: &str) -> Result<Self, Error> {
         let what = "the request for a certificate";
         if text.len() > MAX_PEM_BYTES {
             return Err(Error::BadPem {
@@ -146,7 +148,19 @@ impl RequestedKey {
             rcgen::Error::InvalidCertificationRequestSignature => Error::NotProven,
             cause => Error::Unreadable { what, cause },
         })?;
-        Self::from_der(&request.public_key.subject_public_key_info())
+        let key = Self::from_der(&request.public_key.subject_public_key_info())?;
+        match request.params.distinguished_name.get(&DnType::CommonName) {
+            Some(DnValue::Utf8String(name)) if name == asker => Ok(key),
+            Some(DnValue::PrintableString(name)) if name.as_str() == asker => Ok(key),
+            _ => Err(Error::OtherAsker {
+                asker: asker.to_owned(),
+            }),
+        }
+    }
+
+    /// Whether a certificate was made for this key.
+    pub fn is_of(&self, certificate: &Certificate) -> bool {
+        self.0.subject_public_key_info() == certificate.public_key()
     }
 
     fn from_der(der: &[u8]) -> Result<Self, Error> {

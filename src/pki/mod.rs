@@ -59,6 +59,12 @@ pub enum Error {
     /// The signature of a request was not made with the key in it.
     #[error("the request for a certificate was not signed with its own key")]
     NotProven,
+    /// Another node's request.
+    #[error("the request for a certificate was not written by `{asker}`")]
+    OtherAsker {
+        /// Who was expected.
+        asker: String,
+    },
     /// A key that is not ECDSA on P-256.
     #[error("the key is not an ECDSA key on the curve P-256")]
     OtherAlgorithm,

@@ -25,6 +25,8 @@ use crate::spec::ids::{ClusterName, NodeId};
 
 const DAY: Duration = Duration::from_hours(24);
 
+const ASKER: &str = "__msk-node-1";
+
 fn authority(role: Role) -> Authority {
     Authority::create(role, &ClusterName::new("demo"), Timestamp::now()).unwrap()
 }
@@ -36,7 +38,7 @@ fn node_profile(lifetime: Duration) -> LeafProfile {
 
 fn leaf(authority: &Authority, profile: &LeafProfile) -> (NodeKey, Chain) {
     let key = NodeKey::generate().unwrap();
-    let requested = RequestedKey::from_request_pem(&key.request_pem().unwrap()).unwrap();
+    let requested = RequestedKey::from_request_pem(&key.request_pem(ASKER).unwrap(), ASKER).unwrap();
     let chain = authority.sign(&requested, profile, Timestamp::now()).unwrap();
     (key, chain)
 }
@@ -161,7 +163,7 @@ fn the_request_decides_nothing_but_the_key() {
     let mut wishes = CertificateParams::new(vec!["evil.example.org".to_owned()]).unwrap();
     wishes.distinguished_name.push(DnType::CommonName, "__msk-node-7");
     let request = wishes.serialize_request(&pair).unwrap().pem().unwrap();
-    let key = RequestedKey::from_request_pem(&request).unwrap();
+    let key = RequestedKey::from_request_pem(&request, "__msk-node-7").unwrap();
     let chain = internal.sign(&key, &node_profile(DAY), Timestamp::now()).unwrap();
     let signed = Certificate::from_pem(&chain.to_pem()).unwrap();
     assert_eq!(signed.common_name(), Some("__msk-node-1"));
@@ -174,7 +176,7 @@ fn the_request_decides_nothing_but_the_key() {
 #[test]
 fn a_request_without_proof_or_with_another_algorithm_is_refused() {
     let key = NodeKey::generate().unwrap();
-    let request = key.request_pem().unwrap();
+    let request = key.request_pem(ASKER).unwrap();
     let mut der = rustls::pki_types::CertificateSigningRequestDer::from_pem_slice(request.as_bytes())
         .unwrap()
         .to_vec();
@@ -183,7 +185,7 @@ fn a_request_without_proof_or_with_another_algorithm_is_refused() {
     let at = der.len() / 2;
     der[at] ^= 1;
     let forged = super::trust::to_pem(&der).replace("CERTIFICATE", "CERTIFICATE REQUEST");
-    assert!(RequestedKey::from_request_pem(&forged).is_err());
+    assert!(RequestedKey::from_request_pem(&forged, ASKER).is_err());
     let mut der = rustls::pki_types::CertificateSigningRequestDer::from_pem_slice(request.as_bytes())
         .unwrap()
         .to_vec();
@@ -191,7 +193,7 @@ fn a_request_without_proof_or_with_another_algorithm_is_refused() {
     der[last] ^= 1;
     let forged = super::trust::to_pem(&der).replace("CERTIFICATE", "CERTIFICATE REQUEST");
     assert!(matches!(
-        RequestedKey::from_request_pem(&forged),
+        RequestedKey::from_request_pem(&forged, ASKER),
         Err(Error::NotProven)
     ));
     for algorithm in [&rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
@@ -202,7 +204,7 @@ fn a_request_without_proof_or_with_another_algorithm_is_refused() {
             .pem()
             .unwrap();
         assert!(matches!(
-            RequestedKey::from_request_pem(&request),
+            RequestedKey::from_request_pem(&request, ASKER),
             Err(Error::OtherAlgorithm)
         ));
         let key = Secret::new(pair.serialize_pem());
@@ -213,9 +215,20 @@ fn a_request_without_proof_or_with_another_algorithm_is_refused() {
         "x",
         "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
     ] {
-        assert!(RequestedKey::from_request_pem(garbage).is_err());
+        assert!(RequestedKey::from_request_pem(garbage, ASKER).is_err());
     }
-    assert!(RequestedKey::from_request_pem(&"x".repeat(1 << 20)).is_err());
+    assert!(RequestedKey::from_request_pem(&"x".repeat(1 << 20), ASKER).is_err());
+    // Whoever copies another node's request has no proof for it.
+    for other in ["__msk-node-2", "", "__msk-node-1 "] {
+        assert!(matches!(
+            RequestedKey::from_request_pem(&request, other),
+            Err(Error::OtherAsker { .. })
+        ));
+    }
+    assert_eq!(
+        RequestedKey::from_request_pem(&request, ASKER).unwrap(),
+        key.public().unwrap()
+    );
 }
 
 #[test]
@@ -403,7 +416,7 @@ proptest! {
         let texts = TEXTS.get_or_init(|| {
             let internal = authority(Role::Internal);
             let (key, chain) = leaf(&internal, &node_profile(DAY));
-            let request = key.request_pem().unwrap();
+            let request = key.request_pem(ASKER).unwrap();
             let keys = internal.to_pem().expose().clone();
             [chain.to_pem(), request, keys]
         });
@@ -417,7 +430,7 @@ proptest! {
                 let _ = Certificate::from_der(der);
                 let pem = super::trust::to_pem(der);
                 let _ = TrustBundle::from_list(&[&pem]);
-                let _ = RequestedKey::from_request_pem(&pem.replace("CERTIFICATE", "CERTIFICATE REQUEST"));
+                let _ = RequestedKey::from_request_pem(&pem.replace("CERTIFICATE", "CERTIFICATE REQUEST"), ASKER);
                 let key = Secret::new(pem.replace("CERTIFICATE", "PRIVATE KEY"));
                 let _ = NodeKey::from_pem(&key);
             }

@@ -1,21 +1,20 @@
 //! The plan of one cluster: create, carry on with a create, mend, change live, remove.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::mem::take;
 
-use super::document::{first_document, next_document, waiting_for_restart};
-use super::report::{Report, node_name};
-use super::step::{Action, Effect, Step};
+use super::account;
+use super::document::{Drawn, first_document, next_document, waiting_for_restart};
+use super::mend::mend;
+use super::report::Report;
+use super::step::Action;
+use super::steps::Steps;
 use super::{FollowUp, Plan};
 use crate::clock::Timestamp;
-use crate::observed::{ObservedCluster, ObservedNode, Seen};
+use crate::observed::{ObservedCluster, Seen};
 use crate::spec::cluster::ClusterSpec;
 use crate::spec::ids::{Generation, NodeId};
-use crate::store::documents::{ClusterDesired, ClusterIdentity, NodePhase, ProblemCode};
-
-/// A living agent that has said nothing for so long is taken for hung. Longer than any pause of a busy
-/// machine, so that a plan made right after an apply is empty.
-const SILENCE: Duration = Duration::from_mins(1);
+use crate::store::documents::{ClusterDesired, ClusterIdentity, ClusterPlaces, PlacedNode};
 
 /// Makes the plan for one cluster.
 ///
@@ -31,58 +30,6 @@ pub fn plan_cluster(wanted: Option<&ClusterSpec>, seen: Option<&ObservedCluster>
     }
 }
 
-/// Gathers steps; each `next` begins the next order.
-#[derive(Default)]
-struct Steps {
-    steps: Vec<Step>,
-    order: u32,
-}
-
-impl Steps {
-    fn next(&mut self) -> &mut Self {
-        self.order += 1;
-        self
-    }
-
-    fn add(&mut self, action: Action, reason: impl Into<String>) -> &mut Self {
-        let (effect, estimate) = judge(&action);
-        self.steps.push(Step {
-            order: self.order,
-            action,
-            reason: reason.into(),
-            effect,
-            estimate,
-        });
-        self
-    }
-
-    fn into_plan(self, report: Report) -> Plan {
-        Plan {
-            steps: self.steps,
-            report,
-            follow_up: FollowUp::Nothing,
-        }
-    }
-}
-
-/// What an action means for users of the cluster, and how long it usually takes on one machine.
-fn judge(action: &Action) -> (Effect, Duration) {
-    let (effect, seconds) = match action {
-        Action::FetchKafka(_) => (Effect::None, 10),
-        Action::ClaimIdentity | Action::WriteDesired | Action::RecordActive | Action::StartNode(_) => {
-            (Effect::None, 1)
-        }
-        Action::AwaitNodes(nodes) => (Effect::None, 10 + 2 * nodes.len()),
-        Action::AwaitProperties => (Effect::None, 3),
-        Action::WriteRemoval | Action::RemoveCluster => (Effect::Irreversible, 1),
-        Action::RemoveNode(_) => (Effect::Irreversible, 3),
-    };
-    (
-        effect,
-        Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX)),
-    )
-}
-
 fn blocked(reason: impl Into<String>) -> Plan {
     Plan {
         report: Report {
@@ -96,10 +43,11 @@ fn blocked(reason: impl Into<String>) -> Plan {
 fn create(wanted: &ClusterSpec) -> Plan {
     let mut steps = Steps::default();
     begin(&mut steps, wanted);
+    make_places(&mut steps, wanted);
     steps
         .next()
         .add(Action::WriteDesired, "tells the nodes what they are");
-    bring_up(&mut steps, &wanted.node_ids(), "the cluster is new");
+    bring_up(&mut steps, wanted, "the cluster is new");
     steps.into_plan(Report::default())
 }
 
@@ -116,16 +64,29 @@ fn begin(steps: &mut Steps, wanted: &ClusterSpec) {
         );
 }
 
+/// On AWS addresses are made, not chosen: the document waits for them.
+fn make_places(steps: &mut Steps, wanted: &ClusterSpec) {
+    if wanted.aws.is_some() {
+        let reason = "security group, network interfaces and volumes outlive every instance";
+        steps.next().add(Action::MakePlaces, reason);
+    }
+}
+
 /// Starts all of a cluster's nodes at once and waits for the first time that all are in sync.
-fn bring_up(steps: &mut Steps, nodes: &[NodeId], reason: &str) {
+fn bring_up(steps: &mut Steps, wanted: &ClusterSpec, reason: &str) {
+    let nodes = wanted.node_ids();
+    if wanted.aws.is_some() {
+        let reason = "nodes reach each other, and clients the open listeners";
+        steps.next().add(Action::AlignNetwork, reason);
+    }
     steps.next();
-    for node in nodes {
+    for node in &nodes {
         steps.add(Action::StartNode(*node), reason);
     }
     steps
         .next()
         .add(
-            Action::AwaitNodes(nodes.to_vec()),
+            Action::AwaitNodes(nodes),
             "all nodes serve before the cluster counts as made",
         )
         .next()
@@ -148,24 +109,32 @@ fn carry_on(wanted: &ClusterSpec, seen: &ObservedCluster) -> Plan {
             return blocked("The cluster's desired document cannot be read; nothing is made on a guess.");
         }
     };
-    if let (Some(identity), Some(written)) = (identity, written)
-        && *written != first_document(wanted, identity)
+    let drawn = Drawn::seen(wanted, seen);
+    if let Some(written) = written
+        && drawn.is_none_or(|drawn| *written != first_document(wanted, drawn))
     {
         return make_anew(seen);
     }
     if let (Some(identity), None) = (identity, written)
-        && !fits(wanted, identity)
+        && !(fits(wanted, identity) && places_fit(wanted, identity, &seen.places))
     {
         return make_anew(seen);
     }
     let mut steps = Steps::default();
     begin(&mut steps, wanted);
+    make_places(&mut steps, wanted);
     if written.is_none() {
         steps
             .next()
             .add(Action::WriteDesired, "tells the nodes what they are");
     }
-    bring_up(&mut steps, &wanted.node_ids(), "the cluster is not finished");
+    // What was made before the cut may be out of date by now.
+    if let Seen::Known(places) = &seen.places
+        && let Some(reason) = account::outdated(wanted, places)
+    {
+        steps.next().add(Action::AlignObjects, reason);
+    }
+    bring_up(&mut steps, wanted, "the cluster is not finished");
     steps.into_plan(Report::default())
 }
 
@@ -175,6 +144,16 @@ fn fits(wanted: &ClusterSpec, identity: &ClusterIdentity) -> bool {
     let drawn_zones: Vec<&String> = identity.zones.iter().collect();
     let voters: Vec<NodeId> = identity.voter_directory_ids.keys().copied().collect();
     zones == drawn_zones && voters == wanted.controller_ids()
+}
+
+/// Whether what a cut create was given fits: interfaces and volumes never leave their zone.
+fn places_fit(wanted: &ClusterSpec, identity: &ClusterIdentity, places: &Seen<ClusterPlaces>) -> bool {
+    let Seen::Known(places) = places else { return true };
+    let stands = |(node, placed): (&NodeId, &PlacedNode)| {
+        wanted.zone_of(*node, &identity.zones) == Some(placed.subnet_id.as_str())
+    };
+    let nodes = wanted.node_ids();
+    places.nodes.iter().all(stands) && places.nodes.keys().all(|node| nodes.contains(node))
 }
 
 /// The quorum is fixed by the first format, so parts that were made for another cluster are removed.
@@ -194,7 +173,16 @@ fn remove(seen: &ObservedCluster) -> Plan {
              guess.",
         );
     }
+    if matches!(seen.places, Seen::Uncertain) {
+        return blocked(
+            "What the account gave the cluster cannot be read, so its objects are not known; nothing is removed on a \
+             guess.",
+        );
+    }
     let mut nodes: BTreeSet<NodeId> = seen.nodes.keys().copied().collect();
+    if let Seen::Known(places) = &seen.places {
+        nodes.extend(places.nodes.keys());
+    }
     let mut steps = Steps::default();
     if let Seen::Known((_, desired)) = &seen.desired {
         nodes.extend(desired.nodes.iter().map(|node| node.id));
@@ -217,23 +205,55 @@ fn remove(seen: &ObservedCluster) -> Plan {
 
 /// A cluster that was ACTIVE: live changes, then nodes that need help.
 fn keep(wanted: &ClusterSpec, seen: &ObservedCluster, now: Timestamp) -> Plan {
-    let Seen::Known(identity) = &seen.identity else {
+    if seen.identity.known().is_none() {
         return blocked(unreadable("identity", matches!(seen.identity, Seen::Absent)));
-    };
+    }
     let Seen::Known((generation, before)) = &seen.desired else {
         return blocked(unreadable(
             "desired document",
             matches!(seen.desired, Seen::Absent),
         ));
     };
+    let Some(drawn) = Drawn::seen(wanted, seen) else {
+        return blocked(unreadable("places", matches!(seen.places, Seen::Absent)));
+    };
     let mut steps = Steps::default();
     let mut report = Report::default();
-    let properties = live_properties((wanted, identity), (*generation, before), seen);
+    let mut needs = account::needs(wanted, before, seen);
+    report.lost = take(&mut needs.lost);
+    report.warnings = take(&mut needs.warnings);
+    if let Some(reason) = take(&mut needs.places) {
+        steps.next().add(Action::MakePlaces, reason);
+    }
+    if let Some(reason) = take(&mut needs.network) {
+        steps.next().add(Action::AlignNetwork, reason);
+    }
+    if !needs.volumes.is_empty() {
+        steps.next();
+        for (node, reason) in take(&mut needs.volumes) {
+            steps.add(Action::ChangeVolume(node), reason);
+        }
+    }
+    let has_replaced = !needs.replaced.is_empty();
+    if has_replaced {
+        steps.next();
+        for (node, reason) in take(&mut needs.replaced) {
+            steps.add(Action::ReplaceVolume(node), reason.as_str());
+            needs.place(node, reason);
+        }
+    }
+    if let Some(reason) = take(&mut needs.objects) {
+        steps.next().add(Action::AlignObjects, reason);
+    }
+    let mut properties = live_properties((wanted, drawn), (*generation, before), seen);
+    if has_replaced && !matches!(properties, Properties::Write(_)) {
+        properties = Properties::Write("the new volumes are known after they are made".to_owned());
+    }
     if let Properties::Write(reason) = &properties {
         steps.next().add(Action::WriteDesired, reason.as_str());
     }
     // Nodes that start do so with the new document, and only living ones can take properties.
-    mend(&mut steps, &mut report, before, seen, now);
+    mend(&mut steps, &mut report, (before, needs.placements), seen, now);
     match properties {
         Properties::Settled => {}
         Properties::Write(_) => {
@@ -245,7 +265,7 @@ fn keep(wanted: &ClusterSpec, seen: &ObservedCluster, now: Timestamp) -> Plan {
             steps.next().add(Action::AwaitProperties, reason);
         }
     }
-    for waiting in waiting_for_restart(wanted, identity, before) {
+    for waiting in waiting_for_restart(wanted, drawn, before) {
         report.waits.push(format!(
             "`{waiting}` takes effect with a restart of the nodes, which is not in this version"
         ));
@@ -264,125 +284,6 @@ fn unreadable(what: &str, is_absent: bool) -> String {
     }
 }
 
-/// What one node needs.
-enum Help {
-    /// Nothing.
-    None,
-    /// It comes up by itself; wait for it.
-    Wait(String),
-    /// Start its agent, which starts Kafka if it is down, and wait.
-    Start(String),
-    /// No step can help; a person must.
-    Person(String),
-    /// It goes on by itself and serves meanwhile.
-    Note(String),
-}
-
-fn mend(
-    steps: &mut Steps,
-    report: &mut Report,
-    before: &ClusterDesired,
-    seen: &ObservedCluster,
-    now: Timestamp,
-) {
-    let mut start: Vec<(NodeId, String)> = Vec::new();
-    let mut wait: Vec<(NodeId, String)> = Vec::new();
-    for node in &before.nodes {
-        let Some(observed) = seen.nodes.get(&node.id) else {
-            report
-                .blocked
-                .push(format!("Nothing is known of {}.", node_name(node.id)));
-            continue;
-        };
-        match help(observed, now) {
-            Help::None => {}
-            Help::Wait(reason) => wait.push((node.id, reason)),
-            Help::Start(reason) => start.push((node.id, reason)),
-            Help::Person(text) => report.warnings.push(format!("{}: {text}", node_name(node.id))),
-            Help::Note(text) => report.waits.push(format!("{}: {text}", node_name(node.id))),
-        }
-    }
-    if start.is_empty() && wait.is_empty() {
-        return;
-    }
-    if !start.is_empty() {
-        // The distribution may have been removed with the machine's temporary files; it costs nothing if
-        // it is there.
-        steps.next().add(
-            Action::FetchKafka(before.kafka_version),
-            "nodes that start need their version of Kafka",
-        );
-        steps.next();
-        for (node, reason) in &start {
-            steps.add(Action::StartNode(*node), reason.as_str());
-        }
-    }
-    let reason = match wait.as_slice() {
-        [] => "nodes that were started must be in sync".to_owned(),
-        [(_, reason), ..] => reason.clone(),
-    };
-    let mut nodes: Vec<NodeId> = start.iter().chain(&wait).map(|(node, _)| *node).collect();
-    nodes.sort_unstable();
-    steps.next().add(Action::AwaitNodes(nodes), reason);
-}
-
-fn help(node: &ObservedNode, now: Timestamp) -> Help {
-    if matches!(node.disk, Seen::Absent) {
-        return Help::Person(
-            "its data directory is gone. It is not made anew, because an empty directory would look like a node \
-             that lost nothing. Bring it back, or destroy the cluster."
-                .to_owned(),
-        );
-    }
-    match node.agent {
-        Seen::Uncertain => return Help::Note("whether its agent runs is not known".to_owned()),
-        Seen::Absent => return Help::Start("its agent does not run".to_owned()),
-        Seen::Known(()) => {}
-    }
-    let Some(status) = &node.status else {
-        return Help::Wait("its agent has not reported yet".to_owned());
-    };
-    if !node.status_is_fresh {
-        let silence = now.since(status.written_at);
-        return if silence >= SILENCE {
-            Help::Start(format!("its agent has not reported for {} s", silence.as_secs()))
-        } else {
-            Help::Note(format!("its last report is {} s old", silence.as_secs()))
-        };
-    }
-    match status.phase {
-        NodePhase::InSync => Help::None,
-        NodePhase::Running => Help::Note("its replicas catch up".to_owned()),
-        NodePhase::Failed => failed(
-            status
-                .problem
-                .as_ref()
-                .map(|problem| (problem.code, &problem.text)),
-        ),
-        NodePhase::Stopped => Help::Start("Kafka is stopped".to_owned()),
-        NodePhase::BackingOff => Help::Wait("Kafka ended and is started again by its agent".to_owned()),
-        NodePhase::Preparing
-        | NodePhase::Formatting
-        | NodePhase::Starting
-        | NodePhase::Recovering
-        | NodePhase::Stopping => Help::Wait("Kafka is on its way up".to_owned()),
-    }
-}
-
-fn failed(problem: Option<(ProblemCode, &String)>) -> Help {
-    match problem {
-        Some((
-            ProblemCode::DataMissing
-            | ProblemCode::DataForeign
-            | ProblemCode::StoreRolledBack
-            | ProblemCode::DocumentBroken,
-            text,
-        )) => Help::Person(text.clone()),
-        Some((_, text)) => Help::Start(format!("it had given up: {text}")),
-        None => Help::Start("it had given up".to_owned()),
-    }
-}
-
 /// What the live properties need.
 enum Properties {
     /// Nothing.
@@ -394,11 +295,14 @@ enum Properties {
 }
 
 fn live_properties(
-    (wanted, identity): (&ClusterSpec, &ClusterIdentity),
+    (wanted, drawn): (&ClusterSpec, Drawn<'_>),
     (generation, before): (Generation, &ClusterDesired),
     seen: &ObservedCluster,
 ) -> Properties {
-    let next = next_document(wanted, identity, before);
+    let next = next_document(wanted, drawn, before);
+    if next.nodes != before.nodes && next.live_properties == before.live_properties {
+        return Properties::Write("volumes or network interfaces were made anew".to_owned());
+    }
     if next != *before {
         let names: Vec<&str> = next
             .live_properties

@@ -8,8 +8,8 @@ use crate::observed::{ObservedCluster, Seen};
 use crate::spec::cluster::{ClusterSpec, FIRST_CONTROLLER_ID};
 use crate::spec::ids::NodeId;
 use crate::store::documents::{
-    ClientAuthentication, ClusterDesired, ClusterIdentity, ListenerDesired, ListenerName, NodeDesired,
-    RunTarget, SecurityProtocol, ServerTrust, Voter,
+    ClientAuthentication, ClusterDesired, ClusterIdentity, ClusterPlaces, ListenerDesired, ListenerName,
+    MachineDesired, NodeDesired, RunTarget, SecurityProtocol, ServerTrust, Voter,
 };
 
 /// The document that `WriteDesired` writes, or `None` while the identity is not known.
@@ -17,18 +17,55 @@ use crate::store::documents::{
 /// A cluster that was never ACTIVE gets what is wanted. Later only what is live may change, so that no
 /// running broker waits for a restart that nobody planned; the rest of the document stays.
 pub fn desired_document(wanted: &ClusterSpec, seen: &ObservedCluster) -> Option<ClusterDesired> {
-    let identity = seen.identity.known()?;
+    let drawn = Drawn::seen(wanted, seen)?;
     match (&seen.desired, seen.was_active) {
-        (Seen::Known((_, before)), true) => Some(next_document(wanted, identity, before)),
-        (Seen::Known(_) | Seen::Absent, _) => Some(first_document(wanted, identity)),
+        (Seen::Known((_, before)), true) => Some(next_document(wanted, drawn, before)),
+        (Seen::Known(_) | Seen::Absent, _) => Some(first_document(wanted, drawn)),
         (Seen::Uncertain, _) => None,
     }
 }
 
+/// What a cluster was given once: what no document about it can be written without.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn<'a> {
+    /// Ids, ports, authorities.
+    pub identity: &'a ClusterIdentity,
+    /// AWS: addresses and volumes, complete for every node.
+    pub places: Option<&'a ClusterPlaces>,
+}
+
+impl<'a> Drawn<'a> {
+    /// Of a cluster on one machine.
+    pub const fn on_one_machine(identity: &'a ClusterIdentity) -> Self {
+        Self {
+            identity,
+            places: None,
+        }
+    }
+
+    /// What was seen of it; `None` while something is missing.
+    pub fn seen(wanted: &ClusterSpec, seen: &'a ObservedCluster) -> Option<Self> {
+        let identity = seen.identity.known()?;
+        if wanted.aws.is_none() {
+            return Some(Self::on_one_machine(identity));
+        }
+        let places = seen.places.known()?;
+        let is_complete = |node: &NodeId| {
+            let placed = places.nodes.get(node);
+            placed.is_some_and(|placed| placed.interface.is_some() && placed.volume_id.is_some())
+        };
+        wanted.node_ids().iter().all(is_complete).then_some(Self {
+            identity,
+            places: Some(places),
+        })
+    }
+}
+
 /// The document of a new cluster.
-pub fn first_document(wanted: &ClusterSpec, identity: &ClusterIdentity) -> ClusterDesired {
+pub fn first_document(wanted: &ClusterSpec, drawn: Drawn<'_>) -> ClusterDesired {
+    let identity = drawn.identity;
     let properties = cluster_properties(wanted, profile(identity));
-    let nodes = nodes(wanted, identity);
+    let nodes = nodes(wanted, drawn);
     let initial_voters = voters(wanted, identity, &nodes);
     ClusterDesired {
         name: wanted.name.clone(),
@@ -47,16 +84,26 @@ pub fn first_document(wanted: &ClusterSpec, identity: &ClusterIdentity) -> Clust
 }
 
 /// The document of a cluster that serves: `before` with the live properties that are wanted now.
-pub fn next_document(
-    wanted: &ClusterSpec,
-    identity: &ClusterIdentity,
-    before: &ClusterDesired,
-) -> ClusterDesired {
-    let live = cluster_properties(wanted, profile(identity)).live;
+pub fn next_document(wanted: &ClusterSpec, drawn: Drawn<'_>, before: &ClusterDesired) -> ClusterDesired {
+    let live = cluster_properties(wanted, profile(drawn.identity)).live;
     ClusterDesired {
         live_properties: with_returned_defaults(wanted, &before.live_properties, live),
+        nodes: with_machines(&before.nodes, drawn),
         ..before.clone()
     }
+}
+
+/// The nodes with the interfaces and volumes that they have now: what was lost may have been made anew.
+fn with_machines(nodes: &[NodeDesired], drawn: Drawn<'_>) -> Vec<NodeDesired> {
+    let nodes = nodes.iter().map(|node| {
+        let place = drawn.places.and_then(|places| place_in_account(places, node.id));
+        let machine = place.map_or_else(|| node.machine.clone(), |place| place.machine);
+        NodeDesired {
+            machine,
+            ..node.clone()
+        }
+    });
+    nodes.collect()
 }
 
 /// `before` with every node marked for removal.
@@ -69,12 +116,8 @@ pub fn removal_document(before: &ClusterDesired) -> ClusterDesired {
 }
 
 /// What of a wanted cluster waits for a restart, by name, for people.
-pub fn waiting_for_restart(
-    wanted: &ClusterSpec,
-    identity: &ClusterIdentity,
-    before: &ClusterDesired,
-) -> Vec<String> {
-    let target = first_document(wanted, identity);
+pub fn waiting_for_restart(wanted: &ClusterSpec, drawn: Drawn<'_>, before: &ClusterDesired) -> Vec<String> {
+    let target = first_document(wanted, drawn);
     let mut waiting: Vec<String> = Vec::new();
     let mut differs = |name: &str, is_other: bool| {
         if is_other {
@@ -82,7 +125,7 @@ pub fn waiting_for_restart(
         }
     };
     differs("kafka_version", target.kafka_version != before.kafka_version);
-    differs("nodes", target.nodes != before.nodes);
+    differs("nodes", target.nodes != with_machines(&before.nodes, drawn));
     differs("listeners", target.listeners != before.listeners);
     differs("client authorities", target.client_ca_pem != before.client_ca_pem);
     differs(
@@ -111,13 +154,6 @@ const fn profile(identity: &ClusterIdentity) -> Profile {
     }
 }
 
-/// The zone of the `index`-th of some nodes: round robin, in the order of the zones' numbers.
-fn zone_of(zones: &[String], index: u32) -> String {
-    let count = u32::try_from(zones.len()).unwrap_or(1).max(1);
-    let position = usize::try_from(index % count).unwrap_or_default();
-    zones.get(position).cloned().unwrap_or_default()
-}
-
 /// The zones by number: those recorded at creation; before that by name.
 fn numbered_zones(wanted: &ClusterSpec, identity: &ClusterIdentity) -> Vec<String> {
     if identity.zones.is_empty() {
@@ -127,13 +163,9 @@ fn numbered_zones(wanted: &ClusterSpec, identity: &ClusterIdentity) -> Vec<Strin
     }
 }
 
-fn nodes(wanted: &ClusterSpec, identity: &ClusterIdentity) -> Vec<NodeDesired> {
+fn nodes(wanted: &ClusterSpec, drawn: Drawn<'_>) -> Vec<NodeDesired> {
+    let identity = drawn.identity;
     let zones = numbered_zones(wanted, identity);
-    let controller_zones: Vec<String> = if wanted.controller_zones.is_empty() {
-        zones.clone()
-    } else {
-        wanted.controller_zones.iter().cloned().collect()
-    };
     let brokers = wanted.broker_ids();
     let controllers = wanted.controller_ids();
     let is_open = listeners(wanted);
@@ -143,26 +175,72 @@ fn nodes(wanted: &ClusterSpec, identity: &ClusterIdentity) -> Vec<NodeDesired> {
         .map(|id| {
             let is_broker = brokers.contains(&id);
             let is_controller = controllers.contains(&id);
-            let zone = if is_broker {
-                zone_of(&zones, id.0.saturating_sub(1))
-            } else {
-                zone_of(&controller_zones, id.0.saturating_sub(FIRST_CONTROLLER_ID))
-            };
-            let address = wanted.local.listen_address.clone();
+            let zone = wanted.zone_of(id, &zones).unwrap_or_default();
+            let place = drawn
+                .places
+                .and_then(|places| place_in_account(places, id))
+                .unwrap_or_else(|| place_on_machine(wanted, zone));
             NodeDesired {
                 id,
                 is_broker,
                 is_controller,
-                zone,
-                bind_address: address.clone(),
-                advertised_host: address,
-                certificate_names: certificate_names(&wanted.local.listen_address),
+                zone: place.zone,
+                bind_address: place.bind_address,
+                advertised_host: place.advertised_host,
+                certificate_names: place.certificate_names,
                 ports: ports(id, is_broker, is_controller, &is_open, wanted, identity),
-                heap: wanted.local.heap.clone(),
+                heap: place.heap,
                 run: RunTarget::Running,
+                machine: place.machine,
             }
         })
         .collect()
+}
+
+/// What a node has of the place where it runs.
+struct Place {
+    zone: String,
+    bind_address: String,
+    advertised_host: String,
+    certificate_names: Vec<String>,
+    heap: String,
+    machine: Option<MachineDesired>,
+}
+
+fn place_on_machine(wanted: &ClusterSpec, zone: &str) -> Place {
+    let address = wanted.local.listen_address.clone();
+    Place {
+        zone: zone.to_owned(),
+        bind_address: address.clone(),
+        certificate_names: certificate_names(&address),
+        advertised_host: address,
+        heap: wanted.local.heap.clone(),
+        machine: None,
+    }
+}
+
+fn place_in_account(places: &ClusterPlaces, id: NodeId) -> Option<Place> {
+    let placed = places.nodes.get(&id)?;
+    let interface = placed.interface.as_ref()?;
+    Some(Place {
+        zone: placed.zone_id.clone(),
+        bind_address: interface.address.clone(),
+        advertised_host: interface.host.clone(),
+        certificate_names: vec![interface.host.clone(), interface.address.clone()],
+        heap: heap(placed.memory),
+        machine: Some(MachineDesired {
+            interface_id: interface.id.clone(),
+            volume_id: placed.volume_id.clone()?,
+        }),
+    })
+}
+
+/// The JVM heap of a machine with so many MiB: half of it, since the page cache serves consumers, and never more than
+/// 6 GiB, which Kafka does not use (Kafka's operations guide, "Java version": 6 GB on machines with much more).
+fn heap(memory: u64) -> String {
+    const STEP: u64 = 256;
+    let half = memory / 2 / STEP * STEP;
+    format!("{}m", half.clamp(512, 6 << 10))
 }
 
 /// Clients on the machine itself also say `localhost`.
@@ -238,7 +316,7 @@ fn voters(wanted: &ClusterSpec, identity: &ClusterIdentity, nodes: &[NodeDesired
 }
 
 /// The open listeners by the interface's table, in the order of their names.
-fn listeners(wanted: &ClusterSpec) -> Vec<ListenerDesired> {
+pub(super) fn listeners(wanted: &ClusterSpec) -> Vec<ListenerDesired> {
     let internal = |name| ListenerDesired {
         name,
         protocol: SecurityProtocol::Ssl,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::spec::cluster::Sources;
+pub use crate::spec::firewall::{Rule, Source};
 use crate::store::documents::ListenerName;
 
 /// The port of the JMX exporter.
@@ -17,38 +18,6 @@ pub const NODE_EXPORTER_PORT: u16 = 11_002;
 /// Inbound rules that a security group may have, for IPv4 and IPv6 each; a rule that names a group counts in both
 /// (VPC user guide, quotas: "inbound or outbound rules per security group", the default).
 pub const RULE_QUOTA: usize = 60;
-
-/// Where connections come from.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// The nodes of the cluster: the group itself.
-    Nodes,
-    /// Whatever has this security group.
-    Group(String),
-    /// An IPv4 address range.
-    Ipv4(String),
-    /// An IPv6 address range.
-    Ipv6(String),
-}
-
-impl Source {
-    fn range(block: &str) -> Self {
-        if block.contains(':') {
-            Self::Ipv6(block.to_owned())
-        } else {
-            Self::Ipv4(block.to_owned())
-        }
-    }
-}
-
-/// One inbound TCP rule.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rule {
-    /// The port.
-    pub port: u16,
-    /// The source.
-    pub source: Source,
-}
 
 /// What is to be done to a group so that it has the wanted rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

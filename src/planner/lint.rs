@@ -126,10 +126,18 @@ fn missing_before(steps: &[Step], position: usize, step: &Step) -> Vec<Finding> 
     };
     let mut needs = Vec::new();
     match &step.action {
-        Action::WriteDesired if comes_late(|action| matches!(action, Action::ClaimIdentity)) => {
-            needs.push("claim_identity");
+        Action::WriteDesired => {
+            if comes_late(|action| matches!(action, Action::ClaimIdentity)) {
+                needs.push("claim_identity");
+            }
+            if comes_late(|action| matches!(action, Action::MakePlaces)) {
+                needs.push("make_places");
+            }
         }
         Action::StartNode(_) => {
+            if comes_late(|action| matches!(action, Action::MakePlaces)) {
+                needs.push("make_places");
+            }
             if comes_late(|action| matches!(action, Action::WriteDesired)) {
                 needs.push("write_desired");
             }

@@ -13,6 +13,9 @@ pub mod document;
 /// Who may connect to which port, on AWS.
 pub mod firewall;
 
+/// The objects of a cluster in an AWS account.
+pub mod account;
+
 /// The properties of a cluster: defaults, sizes, the profile of one machine, the user's.
 pub mod properties;
 
@@ -38,6 +41,8 @@ pub mod access;
 pub mod preflight;
 
 mod cluster;
+mod mend;
+mod steps;
 
 pub use cluster::plan_cluster;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::server_properties::bracketed;
+use crate::observed::ObservedCluster;
 use crate::spec::ids::NodeId;
 use crate::store::documents::{ClientAuthentication, ClusterDesired, ListenerDesired, ListenerName};
 
@@ -25,6 +26,12 @@ pub struct BrokerOutput {
     pub zone: String,
     /// The host that it advertises.
     pub host: String,
+    /// AWS: its instance.
+    pub instance_id: Option<String>,
+    /// AWS: its volume.
+    pub volume_id: Option<String>,
+    /// AWS: its private address.
+    pub private_ip: Option<String>,
 }
 
 /// `host:port,…` of every broker by id, or `None` if the listener is closed.
@@ -43,7 +50,12 @@ pub fn bootstrap_brokers(desired: &ClusterDesired, listener: ListenerName) -> Op
 }
 
 /// The brokers by id.
-pub fn brokers(desired: &ClusterDesired) -> Vec<BrokerOutput> {
+pub fn brokers(desired: &ClusterDesired, seen: &ObservedCluster) -> Vec<BrokerOutput> {
+    let places = seen.places.known();
+    let instance = |id: NodeId| {
+        let machine = seen.nodes.get(&id)?.machine.as_ref()?;
+        machine.placement.known()?.instance_id.clone()
+    };
     desired
         .nodes
         .iter()
@@ -52,6 +64,11 @@ pub fn brokers(desired: &ClusterDesired) -> Vec<BrokerOutput> {
             id: node.id,
             zone: node.zone.clone(),
             host: node.advertised_host.clone(),
+            instance_id: instance(node.id),
+            volume_id: node.machine.as_ref().map(|machine| machine.volume_id.clone()),
+            private_ip: places
+                .and_then(|places| places.nodes.get(&node.id)?.interface.as_ref())
+                .map(|interface| interface.address.clone()),
         })
         .collect()
 }

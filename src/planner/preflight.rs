@@ -20,7 +20,7 @@ pub enum Severity {
 pub struct Finding {
     /// How bad.
     pub severity: Severity,
-    /// The attribute of the cluster.
+    /// The attribute of the cluster; empty: it is about the provider block.
     pub attribute: &'static str,
     /// What is wrong, and the way out.
     pub text: String,
@@ -70,6 +70,8 @@ pub fn check(spec: &ClusterSpec, ports: &OpenPorts, account: &Account) -> Vec<Fi
         baseline(spec, broker_type, broker, &mut found);
     }
     key(spec, account, &mut found);
+    image(spec, account, &mut found);
+    permissions(spec, account, &mut found);
     security_groups(spec, account, &mut found);
     let count = Count::of(&wanted(ports, &spec.client_sources, &spec.monitoring_sources));
     if !count.fits(Count::of([]), RULE_QUOTA) {
@@ -300,7 +302,7 @@ fn key(spec: &ClusterSpec, account: &Account, found: &mut Findings) {
             "kms_key_id",
             format!(
                 "The key `{written}` shows itself to these credentials not; whether EC2 may use it is seen when the first \
-                 volume is made. Its policy must allow kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext, \
+                 volume is made. Its policy must allow kms:DescribeKey, kms:Decrypt, kms:GenerateDataKeyWithoutPlaintext, \
                  kms:ReEncrypt* and kms:CreateGrant."
             ),
         ),
@@ -353,6 +355,74 @@ fn key_fits(written: &str, key: &Key, account: &Account, found: &mut Findings) {
             format!(
                 "The key `{written}` is in {region}, and the cluster in {}. EBS takes keys of its own Region.",
                 account.region
+            ),
+        );
+    }
+}
+
+/// Every machine starts from the one image that is written.
+fn image(spec: &ClusterSpec, account: &Account, found: &mut Findings) {
+    let Some(id) = spec.aws.as_ref().and_then(|aws| aws.image_id.as_deref()) else {
+        return;
+    };
+    let Some(image) = &account.image else {
+        found.error(
+            "ami_id",
+            format!(
+                "The image `{id}` is not there in {}, or is not shared with this account.",
+                account.region
+            ),
+        );
+        return;
+    };
+    if image.state != "available" {
+        found.error(
+            "ami_id",
+            format!("The image `{id}` is {}. Name one that is available.", image.state),
+        );
+    }
+    let nodes = spec.node_ids();
+    let types: BTreeSet<&str> = nodes.iter().map(|node| spec.instance_type(*node)).collect();
+    for name in types {
+        let seen = account.instance_types.get(name);
+        let Some(seen) = seen.filter(|seen| !seen.architectures.contains(&image.architecture)) else {
+            continue;
+        };
+        let runs: Vec<&str> = seen.architectures.iter().map(String::as_str).collect();
+        found.error(
+            "ami_id",
+            format!(
+                "The image `{id}` is for {}, and `{name}` runs {}. Name an image and instance types of one architecture.",
+                image.architecture,
+                runs.join(", ")
+            ),
+        );
+    }
+}
+
+/// The user's own instance profile or boundary.
+fn permissions(spec: &ClusterSpec, account: &Account, found: &mut Findings) {
+    let Some(aws) = &spec.aws else { return };
+    if let Some(profile) = &aws.instance_profile {
+        match account.profile_roles {
+            Some(0) => found.error(
+                "instance_profile",
+                format!("The instance profile `{profile}` has no role. Put one into it (`aws iam add-role-to-instance-profile`)."),
+            ),
+            Some(_) => {}
+            None => found.error(
+                "instance_profile",
+                format!("There is no instance profile `{profile}` in this account. Name one that is there, or leave it out."),
+            ),
+        }
+    }
+    if let Some(boundary) = &aws.permissions_boundary
+        && !account.has_boundary
+    {
+        found.error(
+            "permissions_boundary",
+            format!(
+                "There is no policy `{boundary}` in this account. Name one that is there, or leave it out."
             ),
         );
     }

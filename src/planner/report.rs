@@ -13,6 +13,8 @@ pub struct Report {
     pub blocked: Vec<String>,
     /// What is not as it should be and no step mends.
     pub warnings: Vec<String>,
+    /// What was lost and is made anew only if the user says so.
+    pub lost: Vec<String>,
     /// What goes on by itself and needs no step.
     pub waits: Vec<String>,
 }
@@ -53,9 +55,15 @@ pub fn planned_operations(plan: &Plan) -> Vec<PlannedOperation> {
 pub fn target(action: &Action) -> String {
     match action {
         Action::FetchKafka(version) => format!("Kafka {version}"),
-        Action::StartNode(node) | Action::RemoveNode(node) => node_name(*node),
+        Action::StartNode(node)
+        | Action::ChangeVolume(node)
+        | Action::ReplaceVolume(node)
+        | Action::RemoveNode(node) => node_name(*node),
         Action::AwaitNodes(nodes) => node_names(nodes),
         Action::ClaimIdentity
+        | Action::MakePlaces
+        | Action::AlignNetwork
+        | Action::AlignObjects
         | Action::WriteDesired
         | Action::AwaitProperties
         | Action::RecordActive

@@ -15,6 +15,16 @@ pub enum Action {
     FetchKafka(KafkaVersion),
     /// Draws ids, claims a block of ports, makes the authorities. Create-if-absent: done once.
     ClaimIdentity,
+    /// AWS: makes what outlives every instance: security group, network interfaces, volumes. Addresses come from here.
+    MakePlaces,
+    /// AWS: brings the inbound rules of the cluster's security group and the groups on its interfaces in line.
+    AlignNetwork,
+    /// AWS: brings the tags of every object, and what the next instances start with, in line. No instance is replaced.
+    AlignObjects,
+    /// AWS: changes size, operations and throughput of a node's volume, online.
+    ChangeVolume(NodeId),
+    /// AWS: makes an empty volume in place of one that is gone; the node's instance ends before.
+    ReplaceVolume(NodeId),
     /// Writes the desired document of the cluster with the next generation.
     WriteDesired,
     /// Makes the node's place if it is not there and starts its agent, which starts Kafka.
@@ -68,6 +78,11 @@ impl Action {
         match self {
             Self::FetchKafka(_) => "fetch_kafka",
             Self::ClaimIdentity => "claim_identity",
+            Self::MakePlaces => "make_places",
+            Self::AlignNetwork => "align_network",
+            Self::AlignObjects => "align_objects",
+            Self::ChangeVolume(_) => "change_volume",
+            Self::ReplaceVolume(_) => "replace_volume",
             Self::WriteDesired => "write_desired",
             Self::StartNode(_) => "start_node",
             Self::AwaitNodes(_) => "await_nodes",

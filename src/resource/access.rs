@@ -15,7 +15,7 @@ pub(super) mod sightings;
 pub(super) mod stand_in;
 
 pub(super) use change::{create, delete, open_for_create, update};
-pub(super) use engine::{LocalAccess, is_cluster_protected};
+pub(super) use engine::{OpenAccess, is_cluster_protected};
 pub(super) use list::{list, listed_cluster_id};
 pub(super) use look::{import, read};
 pub(super) use plan::{create as plan_create, destroy as plan_destroy, update as plan_update};

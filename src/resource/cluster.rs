@@ -4,6 +4,7 @@ mod computed;
 pub(super) mod look;
 mod meaning;
 mod plan;
+mod preflight;
 mod refusals;
 mod schema;
 mod state;
@@ -63,7 +64,7 @@ impl Resource<ProviderData> for Cluster {
         let Some(data) = super::configured(context, found) else {
             return answer;
         };
-        refusals::refuse_values(&request.planned, false, found);
+        refusals::refuse_values(context.data().map(AsRef::as_ref), &request.planned, false, found);
         if found.has_errors() {
             return answer;
         }
@@ -106,7 +107,12 @@ impl Resource<ProviderData> for Cluster {
         };
         if let Some(mut applied) = written::applied(&self.schema(), &kept.written, found) {
             wanted::keep_choices(&mut applied, &request.prior);
-            refusals::refuse_at_apply(&applied, &request.planned, found);
+            refusals::refuse_at_apply(
+                context.data().map(AsRef::as_ref),
+                &applied,
+                &request.planned,
+                found,
+            );
         }
         if found.has_errors() {
             return answer;

@@ -6,22 +6,22 @@ mod aws;
 mod schema;
 mod settings;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "aws")]
 pub use aws::settings::{AwsSettings, IgnoredTags};
 pub use settings::{ArchiveSettings, LocalSettings};
 
 use tokio::sync::OnceCell;
 
-use super::access::LocalAccess;
+use super::access::OpenAccess;
 use super::access::sightings::Sightings;
-use super::engine::LocalClusters;
+use super::engine::OpenClusters;
 use super::walk::Walk;
 use super::{acl, caller, cluster, configuration, data, scram_secret, topic};
+use crate::engine::any::AnyEngine;
 use crate::store::documents::Caller;
 use crate::tfplugin::schema::Schema;
-use crate::tfplugin::{AttributePath, ConfigureRequest, Diagnostics, Object, Provider, Registry, chain};
+use crate::tfplugin::{ConfigureRequest, Diagnostics, Object, Provider, Registry, chain};
 
 /// The provider `msk`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,6 @@ pub enum Settings {
     /// Clusters on this machine.
     Local(LocalSettings),
     /// Clusters in an AWS account.
-    #[cfg(feature = "aws")]
     Aws(Box<AwsSettings>),
     /// Some value is known only after apply: nothing can be asked yet.
     Unknown,
@@ -50,8 +49,9 @@ pub struct ProviderData {
     pub walk: Walk,
     /// What the addresses of this walk create, keep and destroy.
     pub(super) sightings: Sightings,
-    pub(super) clusters: OnceCell<LocalClusters>,
-    pub(super) access: OnceCell<LocalAccess>,
+    pub(super) engine: OnceLock<Option<Arc<AnyEngine>>>,
+    pub(super) clusters: OnceCell<OpenClusters>,
+    pub(super) access: OnceCell<OpenAccess>,
 }
 
 impl Provider for Msk {
@@ -71,13 +71,6 @@ impl Provider for Msk {
         diagnostics: &mut Diagnostics,
     ) -> Option<Arc<ProviderData>> {
         settings::check_one_engine(&request.config, diagnostics);
-        if !request.config.get("aws").is_null() {
-            diagnostics.error(
-                &AttributePath::of("aws"),
-                "AWS is not in this version",
-                "`aws` is not in this version: clusters run on this machine with `local = {}`.",
-            );
-        }
         if diagnostics.has_errors() {
             return None;
         }
@@ -95,6 +88,7 @@ impl Provider for Msk {
                 settings,
                 caller,
                 walk: Walk::default(),
+                engine: OnceLock::new(),
                 clusters: OnceCell::new(),
                 sightings: Sightings::default(),
                 access: OnceCell::new(),

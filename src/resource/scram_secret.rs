@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use super::ProviderData;
 use super::access::{self, Entity, names};
 use super::private::ObjectPrivate;
-use crate::engine::access::{Kind, ObjectPlace, StagedSecret, UNWRITTEN, Users, secrets, unclaimed};
+use crate::engine::access::{Kind, ObjectPlace, StagedSecret, UNWRITTEN, Users, unclaimed};
 use crate::spec::check::user::{check_user, refuse_secret_arn};
 use crate::spec::objects::{PasswordSource, UserSpec};
 use crate::store::documents::{SecretReference, UserDesired, UserObserved, WrittenConfiguration};
@@ -51,7 +51,9 @@ impl Resource<ProviderData> for ScramSecret {
         let mut answer = request.begin();
         let found = &mut answer.diagnostics;
         let spec = check_user(&request.config, found);
-        refuse_secret_arn(&request.config, false, found);
+        if !context.data().is_some_and(|data| data.is_aws()) {
+            refuse_secret_arn(&request.config, false, found);
+        }
         let Some(spec) = spec.filter(|_| !found.has_errors()) else {
             return answer;
         };
@@ -85,7 +87,9 @@ impl Resource<ProviderData> for ScramSecret {
         let mut answer = request.begin();
         let found = &mut answer.diagnostics;
         let spec = check_user(&request.config, found);
-        refuse_secret_arn(&request.config, true, found);
+        if !context.data().is_some_and(|data| data.is_aws()) {
+            refuse_secret_arn(&request.config, true, found);
+        }
         let Some(spec) = spec.filter(|_| !found.has_errors()) else {
             return answer;
         };
@@ -105,15 +109,16 @@ impl Resource<ProviderData> for ScramSecret {
             );
             return answer;
         };
-        let is_new = plan::is_new_password(&request.prior, &request.planned);
-        let made =
-            match password::for_update(data, opened, &place, &kept, (&spec, is_new), &request.config).await {
-                Ok(made) => made,
-                Err(error) => {
-                    found.general_error("It was not changed", super::sentence(&chain(&error)));
-                    return answer;
-                }
-            };
+        let change = plan::change(&request.prior, &request.planned, &request.config);
+        let config = &request.config;
+        let made = match password::for_update(data, opened, &place, &kept, (&spec, change), config).await {
+            Ok(made) => made,
+            Err(error) => {
+                found.general_error("It was not changed", super::sentence(&chain(&error)));
+                return answer;
+            }
+        };
+        let former = reference(&request.prior).filter(|former| *former != made.reference);
         let written = written(&request.config, &spec);
         let (entry, secret) = entry(spec, made, written);
         access::update::<Self>(
@@ -124,14 +129,18 @@ impl Resource<ProviderData> for ScramSecret {
             |_, _, _, _| (),
         )
         .await;
+        if let Some(former) = former.filter(|_| !answer.diagnostics.has_errors()) {
+            let cluster = (&place.cluster, &kept.cluster);
+            password::discard(data, cluster, &former, &place.name, &mut answer.diagnostics).await;
+        }
         answer
     }
 
     async fn delete(&self, context: &Context<ProviderData>, request: DeleteRequest) -> Deleted {
         let mut answer = request.begin();
         let is_gone = access::delete::<Self>(context, &request, |_| None, &mut answer).await;
-        if is_gone && let Some(path) = request.prior.string("secret_file").known() {
-            password::remove(context, &request, &path, &mut answer.diagnostics).await;
+        if is_gone && let Some(reference) = reference(&request.prior) {
+            password::remove(context, &request, &reference, &mut answer.diagnostics).await;
         }
         answer
     }
@@ -203,7 +212,17 @@ const fn source_name(source: &PasswordSource) -> &'static str {
     match source {
         PasswordSource::Written { .. } => "WRITTEN",
         PasswordSource::Random { .. } => "RANDOM",
+        PasswordSource::Given { .. } => "GIVEN",
     }
+}
+
+/// Where the secret of a state lies.
+fn reference(state: &Object) -> Option<SecretReference> {
+    let file = state.string("secret_file").known().map(SecretReference::File);
+    file.or_else(|| {
+        let arn = state.string("secret_arn").known();
+        arn.map(SecretReference::SecretsManager)
+    })
 }
 
 /// An ephemeral password may have been promised in the plan and be null now.
@@ -237,13 +256,4 @@ fn entry(
         written,
     };
     (entry, made.staged)
-}
-
-/// The file of a user's secret on this machine.
-fn secret_path(
-    data: &ProviderData,
-    cluster: (&crate::spec::ids::ClusterName, &crate::spec::ids::ClusterUid),
-    username: &str,
-) -> Option<camino::Utf8PathBuf> {
-    Some(secrets::secret_file(&data.private_directory(cluster)?, username))
 }

@@ -1,11 +1,12 @@
-//! What becomes of each attribute on one machine: it works, is refused, or is recorded with a warning.
+//! What becomes of each attribute: it works, is refused, or is recorded with a warning. One table tells it for
+//! one machine, a short one what is otherwise in an AWS account.
 //!
 //! The tables of the documentation are made from these rows, and a test holds them against the schemas:
 //! no attribute may be accepted without a word on what it does.
 
 use std::fmt::Write as _;
 
-/// What becomes of an attribute on one machine.
+/// What becomes of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// It has its effect, and so has a change of it.
@@ -45,7 +46,7 @@ pub const PROVIDER: &[Row] = &[
     ("local.listen_address", Works),
     ("local.base_port", Works),
     ("local.broker_heap", Works),
-    ("aws", RefusedWhole),
+    ("aws", Works),
 ];
 
 /// `msk_cluster`.
@@ -60,6 +61,12 @@ pub const CLUSTER: &[Row] = &[
     ("volume_iops", Warned),
     ("volume_throughput", Warned),
     ("kms_key_id", Warned),
+    ("ami_id", Warned),
+    ("copy_ami", Warned),
+    ("self_healing", Warned),
+    ("replace_volumes", Warned),
+    ("instance_profile", Warned),
+    ("permissions_boundary", Warned),
     ("client_security_group_ids", Warned),
     ("client_cidr_blocks", Warned),
     ("monitoring_security_group_ids", Warned),
@@ -112,6 +119,31 @@ pub const CLUSTER: &[Row] = &[
     ("planned_operations", Told),
 ];
 
+/// What of `msk_cluster` is otherwise in an AWS account.
+pub const CLUSTER_ON_AWS: &[Row] = &[
+    ("instance_type", WorksBut(ANY)),
+    ("volume_size", WorksBut("a smaller size (never possible)")),
+    ("volume_type", Works),
+    ("volume_iops", Works),
+    ("volume_throughput", Works),
+    ("kms_key_id", WorksBut(NEVER)),
+    ("ami_id", WorksBut(ANY)),
+    ("copy_ami", WorksBut(NEVER)),
+    ("self_healing", WorksBut(NEVER)),
+    ("replace_volumes", Works),
+    ("instance_profile", WorksBut(ANY)),
+    ("permissions_boundary", WorksBut(ANY)),
+    ("client_security_group_ids", Works),
+    ("client_cidr_blocks", Works),
+    ("monitoring_security_group_ids", Works),
+    ("monitoring_cidr_blocks", Works),
+    ("security_group_ids", Works),
+    ("private_zone_id", RefusedWhole),
+    ("controller_instance_type", WorksBut(ANY)),
+    ("skip_final_snapshot", Works),
+    ("restore_snapshot_ids", WorksBut(NEVER)),
+];
+
 /// `msk_configuration`.
 pub const CONFIGURATION: &[Row] = &[
     ("name", Replaces),
@@ -140,6 +172,9 @@ pub const SCRAM_SECRET: &[Row] = &[
     ("secret_file", Told),
     ("password_source", Told),
 ];
+
+/// What of `msk_scram_secret` is otherwise in an AWS account.
+pub const SCRAM_SECRET_ON_AWS: &[Row] = &[("secret_arn", Works), ("kms_key_id", Works)];
 
 /// `msk_topic`.
 pub const TOPIC: &[Row] = &[
@@ -196,12 +231,40 @@ impl Standing {
     }
 }
 
-/// The table in Markdown, of what the user may write.
+/// The rows of a resource that are otherwise in an AWS account.
 #[must_use]
-pub fn table(rows: &[Row]) -> String {
+pub fn rows_on_aws(of: &str) -> &'static [Row] {
+    match of {
+        "msk_cluster" => CLUSTER_ON_AWS,
+        "msk_scram_secret" => SCRAM_SECRET_ON_AWS,
+        _ => &[],
+    }
+}
+
+/// The tables of a resource or of the provider in Markdown, of what the user may write. `None` if there is no such
+/// resource.
+#[must_use]
+pub fn tables(of: &str) -> Option<String> {
+    let on_aws = rows_on_aws(of);
+    let heading = if on_aws.is_empty() {
+        "## What works"
+    } else {
+        "## On one machine"
+    };
+    let mut text = format!("{heading}\n\n{}", table(rows(of)?));
+    if !on_aws.is_empty() {
+        let _ = write!(
+            text,
+            "\n## In your AWS account\n\nThe same, except:\n\n{}",
+            table(on_aws)
+        );
+    }
+    Some(text)
+}
+
+fn table(rows: &[Row]) -> String {
     let mut text = String::from(
-        "## On one machine\n\n\
-         | attribute | works | refused by the plan | recorded with a warning |\n\
+        "| attribute | works | refused by the plan | recorded with a warning |\n\
          | --- | --- | --- | --- |\n",
     );
     for (path, standing) in rows {

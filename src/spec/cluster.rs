@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::ids::{ClusterName, NodeId};
 use crate::kafka::versions::KafkaVersion;
 
@@ -57,6 +59,59 @@ pub struct ClusterSpec {
     pub tags: BTreeMap<String, String>,
     /// What the provider block says about nodes on one machine.
     pub local: LocalSpec,
+    /// What concerns nodes in an AWS account alone; `None` on one machine.
+    pub aws: Option<AwsSpec>,
+}
+
+/// What concerns nodes in an AWS account alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AwsSpec {
+    /// The image of every node, if one is written.
+    pub image_id: Option<String>,
+    /// Whether the image is copied into the account, so that its owner cannot take it away.
+    pub copies_image: bool,
+    /// The user's instance profile, if nodes do not get roles of their own.
+    pub instance_profile: Option<String>,
+    /// The ARN of the policy that bounds the nodes' roles.
+    pub permissions_boundary: Option<String>,
+    /// What replaces an instance that is lost.
+    pub self_healing: SelfHealing,
+    /// Nodes whose volume is made anew, empty, if it is lost.
+    pub replace_volumes: BTreeSet<NodeId>,
+    /// Whether a destroy keeps a last snapshot of every volume.
+    pub keeps_snapshots: bool,
+    /// What the volumes of a new cluster are restored from, by node.
+    pub restore_snapshot_ids: BTreeMap<NodeId, String>,
+    /// The tags of the cluster over those of the provider block.
+    pub all_tags: BTreeMap<String, String>,
+}
+
+impl Default for AwsSpec {
+    fn default() -> Self {
+        Self {
+            image_id: None,
+            copies_image: true,
+            instance_profile: None,
+            permissions_boundary: None,
+            self_healing: SelfHealing::Always,
+            replace_volumes: BTreeSet::new(),
+            keeps_snapshots: true,
+            restore_snapshot_ids: BTreeMap::new(),
+            all_tags: BTreeMap::new(),
+        }
+    }
+}
+
+/// What replaces an instance that is lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SelfHealing {
+    /// Its Auto Scaling group, at any time.
+    #[default]
+    Always,
+    /// The next apply.
+    Apply,
 }
 
 /// Encryption of connections.
@@ -191,6 +246,36 @@ impl Default for LocalSpec {
 }
 
 impl ClusterSpec {
+    /// The type of a node's machine, such as `m5.large`.
+    pub fn instance_type(&self, node: NodeId) -> &str {
+        let controllers = self.size.controller_instance_type.as_deref();
+        match controllers {
+            Some(controllers) if node.0 >= FIRST_CONTROLLER_ID => controllers,
+            _ => &self.size.instance_type,
+        }
+    }
+
+    /// The zone of a node, as written: brokers round robin over `zones`, dedicated controllers over theirs. `zones`
+    /// are the cluster's in the order of their numbers.
+    pub fn zone_of<'a>(&'a self, node: NodeId, zones: &'a [String]) -> Option<&'a str> {
+        let round_robin = |zones: &[&'a String], index: u32| {
+            let count = u32::try_from(zones.len()).ok().filter(|count| *count > 0)?;
+            let position = usize::try_from(index % count).ok()?;
+            zones.get(position).map(|zone| zone.as_str())
+        };
+        let zones: Vec<&String> = zones.iter().collect();
+        if node.0 < FIRST_CONTROLLER_ID {
+            return round_robin(&zones, node.0.checked_sub(1)?);
+        }
+        let controllers: Vec<&String> = self.controller_zones.iter().collect();
+        let zones = if controllers.is_empty() {
+            zones
+        } else {
+            controllers
+        };
+        round_robin(&zones, node.0 - FIRST_CONTROLLER_ID)
+    }
+
     /// How many brokers there are.
     pub fn broker_count(&self) -> u32 {
         u32::try_from(self.zones.len())

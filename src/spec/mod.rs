@@ -6,6 +6,9 @@ pub mod ids;
 /// A cluster as wanted.
 pub mod cluster;
 
+/// An inbound rule of a security group.
+pub mod firewall;
+
 /// A topic, an ACL, a user and a configuration as wanted.
 pub mod objects;
 

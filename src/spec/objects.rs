@@ -49,6 +49,11 @@ pub enum PasswordSource {
         /// `password_wo_version`.
         version: Option<i64>,
     },
+    /// AWS: from a secret that the user brings.
+    Given {
+        /// Its ARN; `None` while it is not known.
+        arn: Option<String>,
+    },
 }
 
 /// One SCRAM user.

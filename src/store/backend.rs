@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::directory::Changes;
+use super::changes::Changes;
 use super::{Error, Key, Prefix};
 use crate::clock::Timestamp;
 
@@ -110,6 +111,13 @@ pub(super) trait Backend: fmt::Debug + Send + Sync {
     ) -> Answer<'a, Written>;
     fn delete<'a>(&'a self, key: &'a Key, version: Option<&'a Version>) -> Answer<'a, Deleted>;
     fn list<'a>(&'a self, prefix: &'a Prefix, after: Option<&'a Key>, page_size: usize) -> Answer<'a, Page>;
+    /// Removes every document below a prefix, with all former versions; answers how many.
+    fn purge<'a>(&'a self, prefix: &'a Prefix) -> Answer<'a, u64>;
     fn now(&self) -> Answer<'_, Timestamp>;
     fn changes(&self, prefix: &Prefix) -> Changes;
+
+    /// The least time between two looks of who waits for something.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
 }

@@ -128,6 +128,9 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// A call of S3 failed.
+    #[error(transparent)]
+    S3(Box<super::S3Error>),
     /// A failure that a test asked for.
     #[error("injected failure {moment} effect {effect}")]
     Injected {
@@ -148,6 +151,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the caller's role does not allow it.
+    pub const fn is_denied(&self) -> bool {
+        if let Self::S3(cause) = self {
+            return matches!(**cause, super::S3Error::Denied { .. });
+        }
+        false
+    }
+
     /// Sorts what the system said into the classes that need different answers.
     pub(crate) fn from_io(action: &'static str, path: &Utf8Path, cause: io::Error) -> Self {
         let path = path.to_owned();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::backend::{Answer, Backend, Condition, Deleted, Durability, Look, Page, Stored, Version, Written};
-use super::directory::Changes;
+use super::changes::Changes;
 use super::{Error, Key, Prefix, Store};
 use crate::clock::Timestamp;
 
@@ -191,8 +191,19 @@ impl Backend for Faulty {
         })
     }
 
+    fn purge<'a>(&'a self, prefix: &'a Prefix) -> Answer<'a, u64> {
+        Box::pin(
+            self.faults
+                .effect(format!("purge {prefix}"), self.inner.purge(prefix)),
+        )
+    }
+
     fn now(&self) -> Answer<'_, Timestamp> {
         self.inner.now()
+    }
+
+    fn pace(&self) -> Duration {
+        self.inner.pace()
     }
 
     fn changes(&self, prefix: &Prefix) -> Changes {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::{Backend, Condition, Durability, Look, Written};
 use super::directory::Directory;
+use super::s3::{Bucket, S3Home};
 use super::typed::{self, Document, DocumentError, Owner};
 use super::{Error, Key, Store};
 use crate::clock::Timestamp;
@@ -19,10 +20,35 @@ use crate::spec::ids::{Generation, StoreId};
 pub(super) const FILE: &str = "store.json";
 
 /// Where a store lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Home {
     /// A directory of this machine, for this product alone.
     Directory(Utf8PathBuf),
+    /// A prefix of a bucket, for this product alone.
+    S3(S3Home),
+}
+
+impl Home {
+    async fn existing_or_new(&self) -> Result<Arc<dyn Backend>, Error> {
+        Ok(match self {
+            Self::Directory(root) => Arc::new(Directory::existing_or_new(root)?),
+            Self::S3(home) => Arc::new(Bucket::existing_or_new(home).await?),
+        })
+    }
+
+    fn existing(&self) -> Result<Arc<dyn Backend>, Error> {
+        Ok(match self {
+            Self::Directory(root) => Arc::new(Directory::existing(root)?),
+            Self::S3(home) => Arc::new(Bucket::new(home)),
+        })
+    }
+
+    fn gone(&self) -> Error {
+        match self {
+            Self::Directory(root) => Error::Gone { root: root.clone() },
+            Self::S3(home) => Bucket::new(home).gone(),
+        }
+    }
 }
 
 /// What `store.json` says beside the id in its frame.
@@ -68,11 +94,8 @@ impl Store {
     /// # Errors
     /// [`OpenError`]; a directory with other files in it is one.
     pub async fn open_or_create(home: &Home) -> Result<Self, OpenError> {
-        let Home::Directory(root) = home;
-        let backend: Arc<dyn Backend> = Arc::new(Directory::existing_or_new(root)?);
-        let key = Key::parse(FILE).map_err(|_| Error::Internal {
-            what: "the identity has a bad key",
-        })?;
+        let backend = home.existing_or_new().await?;
+        let key = key()?;
         if let Some(id) = read_id(backend.as_ref(), &key).await? {
             return Ok(Self { backend, id });
         }
@@ -104,13 +127,10 @@ impl Store {
     /// # Errors
     /// [`Error::Gone`] without `store.json`, [`OpenError::Another`] with another id in it.
     pub async fn open_existing(home: &Home, expected: Option<&StoreId>) -> Result<Self, OpenError> {
-        let Home::Directory(root) = home;
-        let backend: Arc<dyn Backend> = Arc::new(Directory::existing(root)?);
-        let key = Key::parse(FILE).map_err(|_| Error::Internal {
-            what: "the identity has a bad key",
-        })?;
+        let backend = home.existing()?;
+        let key = key()?;
         let Some(id) = read_id(backend.as_ref(), &key).await? else {
-            return Err(Error::Gone { root: root.clone() }.into());
+            return Err(home.gone().into());
         };
         match expected {
             Some(expected) if *expected != id => Err(OpenError::Another {
@@ -122,6 +142,19 @@ impl Store {
         }
     }
 
+    /// A store that is known and cannot be asked now, or need not be: every document that is read shows whether it is
+    /// the right one.
+    ///
+    /// # Errors
+    /// [`OpenError`] if its home cannot be used at all.
+    pub fn of_known_id(home: &Home, id: &StoreId) -> Result<Self, OpenError> {
+        let backend = home.existing()?;
+        Ok(Self {
+            backend,
+            id: id.clone(),
+        })
+    }
+
     /// The same store behind another backend.
     pub(super) fn behind(&self, wrap: impl FnOnce(Arc<dyn Backend>) -> Arc<dyn Backend>) -> Self {
         Self {
@@ -129,6 +162,13 @@ impl Store {
             id: self.id.clone(),
         }
     }
+}
+
+/// The key of the identity document.
+pub(super) fn key() -> Result<Key, Error> {
+    Key::parse(FILE).map_err(|_| Error::Internal {
+        what: "the identity has a bad key",
+    })
 }
 
 async fn read_id(backend: &dyn Backend, key: &Key) -> Result<Option<StoreId>, OpenError> {

@@ -14,8 +14,14 @@ pub mod error;
 /// What a home of the store has to offer.
 mod backend;
 
+/// Hints that something was written.
+mod changes;
+
 /// The store in a directory of this machine.
 mod directory;
+
+/// The store below a prefix of an S3 bucket.
+mod s3;
 
 /// Which store this is: `store.json`.
 pub mod identity;
@@ -29,18 +35,30 @@ pub mod access;
 /// The versioned documents in the store.
 pub mod documents;
 
+/// What the nodes of a cluster may execute, signed.
+pub mod release;
+
+/// What a machine knows at its first boot.
+pub mod boot;
+
 /// Failures on demand, for tests of what must survive them.
 pub mod faults;
 
+#[cfg(test)]
+mod conformance;
+
 pub use access::{Change, Documents, Put, Versioned};
 pub use backend::{Deleted, Durability, Look, Page, Stored, Version, Written};
-pub use directory::Changes;
+pub use changes::Changes;
 pub use error::Error;
 pub use identity::{Home, OpenError};
 pub use key::{Key, KeyError, Prefix};
+pub use s3::{Patience, S3Error, S3Home};
 pub use typed::{Document, DocumentError, Envelope, Owner};
 
 use std::sync::Arc;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -196,6 +214,15 @@ impl Store {
         }
     }
 
+    /// Removes every document below a prefix, with all the former versions that its home keeps; answers how many
+    /// were removed. Run it again after an error: it goes on.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn purge(&self, prefix: &Prefix) -> Result<u64, Error> {
+        self.backend.purge(prefix).await
+    }
+
     /// The time by the store's own clock, the one that stamps [`Stored::modified_at`].
     ///
     /// # Errors
@@ -209,6 +236,12 @@ impl Store {
     /// *Assumes* that it is called on a tokio runtime with I/O enabled.
     pub fn changes(&self, prefix: &Prefix) -> Changes {
         self.backend.changes(prefix)
+    }
+
+    /// The least time between two looks of who waits for something: none where a hint comes with every write, a while
+    /// where each look is a call.
+    pub fn pace(&self) -> Duration {
+        self.backend.pace()
     }
 
     async fn put_on(

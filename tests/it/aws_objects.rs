@@ -5,15 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use msk::aws::Connection;
 use msk::engine::ClusterPlace;
+use msk::engine::ec2::group::GroupOfOne;
+use msk::engine::ec2::instance::PlainInstance;
 use msk::engine::ec2::names::Names;
-use msk::engine::ec2::policy::{self, Scope};
+use msk::engine::ec2::placement::{self, Held, Placement};
+use msk::engine::ec2::policy::{self, Roles, Scope};
 use msk::engine::ec2::template::Launch;
-use msk::engine::ec2::volume::Shape;
-use msk::engine::ec2::{Ec2Error, group, interface, role, security_group, survey, template, volume};
+use msk::engine::ec2::{Ec2Error, interface, role, security_group, survey, template, volume};
+use msk::observed::cloud::VolumeShape;
 use msk::planner::firewall::{Rule, Source};
+use msk::spec::cluster::SelfHealing;
 use msk::spec::ids::{ClusterName, ClusterUid, NodeId, StoreId};
 
 use crate::support::stand::Stand;
+
+mod artifacts;
+mod bucket;
+mod image;
+mod secret;
 
 const NODE: NodeId = NodeId(1);
 
@@ -107,7 +116,9 @@ async fn a_security_group_has_exactly_our_rules_beside_those_of_others() {
         rule(9096, Source::Ipv6("fd00::/8".to_owned())),
     ]
     .into();
-    let made = security_group::align(&ec2, names, &id, &wanted).await.unwrap();
+    let made = security_group::align(&ec2, names, &id, &wanted, &no_tags())
+        .await
+        .unwrap();
     assert_eq!(made.add, wanted);
     // A rule of somebody else.
     let foreign = aws_sdk_ec2::types::IpPermission::builder()
@@ -130,18 +141,22 @@ async fn a_security_group_has_exactly_our_rules_beside_those_of_others() {
         security_group::rules(&ec2, names, &id).await.unwrap().ours.len() == wanted.len()
     })
     .await;
-    let again = security_group::align(&ec2, names, &id, &wanted).await.unwrap();
+    let again = security_group::align(&ec2, names, &id, &wanted, &no_tags())
+        .await
+        .unwrap();
     assert!(again.add.is_empty() && again.remove.is_empty(), "{again:?}");
 
     wanted.remove(&rule(9096, Source::Ipv4("10.0.0.0/8".to_owned())));
     wanted.insert(rule(9094, Source::Ipv4("10.1.0.0/16".to_owned())));
-    let changed = security_group::align(&ec2, names, &id, &wanted).await.unwrap();
+    let changed = security_group::align(&ec2, names, &id, &wanted, &no_tags())
+        .await
+        .unwrap();
     assert_eq!((changed.add.len(), changed.remove.len()), (1, 1));
     let rules = security_group::rules(&ec2, names, &id).await.unwrap();
     assert_eq!(rules.foreign.ipv4, 1);
 
     let many = (0..60).map(|number| rule(9096, Source::Ipv4(format!("10.{number}.0.0/16"))));
-    let error = security_group::align(&ec2, names, &id, &many.collect())
+    let error = security_group::align(&ec2, names, &id, &many.collect(), &no_tags())
         .await
         .unwrap_err();
     assert!(matches!(error, Ec2Error::TooManyRules { .. }), "{error}");
@@ -173,8 +188,24 @@ async fn a_group_of_another_with_our_name_is_not_touched() {
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_of_a_node_is_made_once_heals_and_leaves_nothing() {
     let account = Account::new().await;
+    let scaling = account.connection.auto_scaling();
+    let group = GroupOfOne::new(scaling.clone(), account.names.clone());
+    Box::pin(live(&account, &group, SelfHealing::Always)).await;
+    account.stand.must_be_content();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plain_instance_is_made_once_replaced_when_asked_and_leaves_nothing() {
+    let account = Account::new().await;
+    let instance = PlainInstance::new(account.connection.ec2(), account.names.clone());
+    Box::pin(live(&account, &instance, SelfHealing::Apply)).await;
+    account.stand.must_be_content();
+}
+
+/// A node's objects are made, its machine is lost and replaced, and everything is removed.
+async fn live(account: &Account, placement: &impl Placement, self_healing: SelfHealing) {
     let (connection, names) = (&account.connection, &account.names);
-    let (ec2, scaling, iam) = (connection.ec2(), connection.auto_scaling(), connection.iam());
+    let (ec2, iam) = (connection.ec2(), connection.iam());
     let tags = BTreeMap::from([("cost".to_owned(), "42".to_owned())]);
     let group_id = security_group::ensure(&ec2, names, &account.vpc_id, &tags)
         .await
@@ -182,6 +213,7 @@ async fn everything_of_a_node_is_made_once_heals_and_leaves_nothing() {
 
     let subnet = account.stand.subnets()[0].clone();
     let wanted = interface::Wanted {
+        address: None,
         node: NODE,
         subnet_id: &subnet,
         groups: std::slice::from_ref(&group_id),
@@ -196,7 +228,7 @@ async fn everything_of_a_node_is_made_once_heals_and_leaves_nothing() {
     assert_eq!(second.unwrap().id, own.id, "one token, two interfaces");
     assert!(own.is_free && own.tags["cost"] == "42" && own.tags["team"] == "data");
 
-    let shape = Shape {
+    let shape = VolumeShape {
         size: 1,
         kind: "gp3".to_owned(),
         iops: Some(3_000),
@@ -224,8 +256,13 @@ async fn everything_of_a_node_is_made_once_heals_and_leaves_nothing() {
         store_key_arn: None,
         volume_key_arn: disk.key_arn.clone(),
         uid: names.uid().clone(),
+        name: ClusterName::new("events"),
     };
-    let (trust, allowed) = (policy::trust(&scope.partition), policy::node(&scope, NODE, true));
+    let roles = Roles {
+        is_broker: true,
+        is_controller: true,
+    };
+    let (trust, allowed) = (policy::trust(&scope.partition), policy::node(&scope, NODE, roles));
     let wanted = role::Wanted {
         node: NODE,
         trust: &trust,
@@ -253,34 +290,59 @@ async fn everything_of_a_node_is_made_once_heals_and_leaves_nothing() {
         made.id
     );
 
-    let wanted = group::Wanted {
+    let held = Held {
         node: NODE,
+        interface_id: Some(&own.id),
+    };
+    let wanted = placement::Wanted {
+        held: held.clone(),
         zone: &account.zone,
         template_id: &made.id,
         tags: &tags,
     };
-    group::ensure(&scaling, names, &wanted).await.unwrap();
-    group::ensure(&scaling, names, &wanted).await.unwrap();
-    let machine = in_service(&account, None).await;
-    let held = interface::look(&ec2, &own.id).await.unwrap().unwrap();
-    assert_eq!(held.instance_id.as_deref(), Some(machine.as_str()));
-    assert_eq!(held.private_address, own.private_address);
+    placement.ensure(&wanted).await.unwrap();
+    placement.ensure(&wanted).await.unwrap();
+    let machine = in_service(placement, &held, None).await;
+    let has_interface = async |machine: &str| {
+        let there = interface::look(&ec2, &own.id).await.unwrap().unwrap();
+        assert_eq!(there.private_address, own.private_address);
+        there.instance_id.as_deref() == Some(machine)
+    };
+    assert!(has_interface(&machine).await);
 
-    // Lost, and replaced by another one with the same interface while nobody runs Terraform.
-    eventually("EC2 knows the machine by its id", async || {
-        let ended = ec2.terminate_instances().instance_ids(&machine).send().await;
-        ended.is_ok()
+    // Lost, and replaced by another one with the same interface: by the group while nobody runs Terraform, or when
+    // asked, twice, since the token of an instance that ended stays burnt.
+    let mut before = machine;
+    for _ in 0..2 {
+        eventually("EC2 knows the machine by its id", async || {
+            let ended = ec2.terminate_instances().instance_ids(&before).send().await;
+            ended.is_ok()
+        })
+        .await;
+        if self_healing == SelfHealing::Apply {
+            eventually("the machine is missed", async || {
+                placement
+                    .look(std::slice::from_ref(&held))
+                    .await
+                    .unwrap()
+                    .is_empty()
+            })
+            .await;
+            placement.ensure(&wanted).await.unwrap();
+            placement.ensure(&wanted).await.unwrap();
+        }
+        let next = in_service(placement, &held, Some(&before)).await;
+        assert!(has_interface(&next).await);
+        before = next;
+    }
+    eventually("AWS says why", async || {
+        !placement.words(NODE).await.unwrap().is_empty()
     })
     .await;
-    let next = in_service(&account, Some(&machine)).await;
-    let held = interface::look(&ec2, &own.id).await.unwrap().unwrap();
-    assert_eq!(held.instance_id.as_deref(), Some(next.as_str()));
-    let said = group::activities(&scaling, names, NODE).await.unwrap();
-    assert!(!said.is_empty());
 
-    group::stop(&scaling, names, NODE).await.unwrap();
     for _ in 0..2 {
-        group::remove(&scaling, names, NODE).await.unwrap();
+        placement.stop(&held).await.unwrap();
+        placement.remove(NODE).await.unwrap();
         template::remove(&ec2, &made.id).await.unwrap();
         volume::remove(&ec2, &disk.id).await.unwrap();
         interface::remove(&ec2, &own.id).await.unwrap();
@@ -289,25 +351,17 @@ async fn everything_of_a_node_is_made_once_heals_and_leaves_nothing() {
             .unwrap();
         role::remove(&iam, names, NODE).await.unwrap();
     }
-    account.stand.must_be_content();
     assert_eq!(account.stand.left(), serde_json::json!({}));
 }
 
-/// The id of the machine in service, other than `before`.
-async fn in_service(account: &Account, before: Option<&str>) -> String {
-    let scaling = account.connection.auto_scaling();
+/// The machine that runs, other than `before`.
+async fn in_service(placement: &impl Placement, held: &Held<'_>, before: Option<&str>) -> String {
     let mut found = String::new();
     eventually("a machine is in service", async || {
-        let groups = group::look(&scaling, &account.names, &[NODE]).await.unwrap();
-        let machines = groups
-            .get(&NODE)
-            .map(|group| group.machines.clone())
-            .unwrap_or_default();
-        let machine = machines
-            .into_iter()
-            .find(|machine| machine.lifecycle == "InService" && Some(machine.id.as_str()) != before);
-        found = machine.map(|machine| machine.id).unwrap_or_default();
-        !found.is_empty()
+        let kept = placement.look(std::slice::from_ref(held)).await.unwrap();
+        let machine = kept.get(&NODE).and_then(|kept| kept.instance_id.clone());
+        found = machine.unwrap_or_default();
+        !found.is_empty() && Some(found.as_str()) != before
     })
     .await;
     found
@@ -320,7 +374,7 @@ async fn a_volume_whose_key_ec2_may_not_use_names_what_is_missing() {
     let kms = account.connection.kms();
     let key = account.stand.variable("TF_VAR_kms_key_id");
     kms.disable_key().key_id(key).send().await.unwrap();
-    let shape = Shape {
+    let shape = VolumeShape {
         size: 1,
         kind: "gp3".to_owned(),
         iops: None,

@@ -49,21 +49,22 @@ fn pages() -> Vec<(PathBuf, String)> {
     let mut pages = Vec::new();
     let schema = Msk.schema();
     let example = read(&root().join("examples/provider/provider.tf"));
+    let notes = standing::tables("provider");
     let about = Page {
         kind: Kind::Provider,
         name: "msk",
         schema: &schema,
         example: example.as_deref(),
         import: None,
-        notes: Some(&standing::table(standing::PROVIDER)),
+        notes: notes.as_deref(),
     };
     pages.push((root().join("docs/index.md"), page(&about)));
     for (name, schema) in registry.resource_schemas() {
         let short = name.strip_prefix("msk_").unwrap();
         let example = read(&root().join(format!("examples/resources/{name}/resource.tf")));
         let import = import_text(name);
-        let rows = standing::rows(name).unwrap_or_else(|| panic!("{name} has no row in resource::standing"));
-        let notes = standing::table(rows);
+        let notes =
+            standing::tables(name).unwrap_or_else(|| panic!("{name} has no row in resource::standing"));
         let about = Page {
             kind: Kind::Resource,
             name,

@@ -72,6 +72,7 @@ pub(crate) fn wanted(name: &str, zones: &[&str]) -> ClusterSpec {
             heap: "256m".to_owned(),
             ..LocalSpec::default()
         },
+        aws: None,
     }
 }
 
@@ -180,10 +181,10 @@ async fn lives_and_goes(name: &str, zones: &[&str]) {
 
 #[tokio::test]
 async fn a_cluster_of_one_broker_is_made_serves_a_topic_and_leaves_nothing() {
-    lives_and_goes("one", &["a"]).await;
+    Box::pin(lives_and_goes("one", &["a"])).await;
 }
 
 #[tokio::test]
 async fn a_cluster_of_three_brokers_is_made_serves_a_topic_and_leaves_nothing() {
-    lives_and_goes("three", &["a", "b", "c"]).await;
+    Box::pin(lives_and_goes("three", &["a", "b", "c"])).await;
 }

@@ -5,8 +5,15 @@
 #[cfg(test)]
 mod accidents;
 #[cfg(test)]
-#[cfg(feature = "aws")]
+mod aws_account;
+#[cfg(test)]
+mod aws_cluster;
+#[cfg(test)]
+mod aws_nodes;
+#[cfg(test)]
 mod aws_objects;
+#[cfg(test)]
+mod aws_permissions;
 #[cfg(test)]
 mod cluster_life;
 #[cfg(test)]
@@ -25,6 +32,8 @@ mod kafka_files;
 mod local_cluster;
 #[cfg(test)]
 mod node_agent;
+#[cfg(test)]
+mod permissions;
 #[cfg(test)]
 mod plugin;
 #[cfg(test)]

@@ -26,8 +26,8 @@ _numbers = itertools.count(1)
 class Lab:
     """The stand with clients of its root user, and short ways to make things."""
 
-    def __init__(self, stand: Stand, endpoint: str) -> None:
-        self.stand, self.endpoint = stand, endpoint
+    def __init__(self, stand: Stand, endpoint: str, control: str = "") -> None:
+        self.stand, self.endpoint, self.control = stand, endpoint, control
         self._clients: dict[tuple[str, ...], Any] = {}
         self.calm()
         self.ec2, self.asg, self.s3 = self.client("ec2"), self.client("autoscaling"), self.client("s3")
@@ -165,13 +165,14 @@ class Lab:
 def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     directory: Path = tmp_path_factory.mktemp("stand")
     stand = Stand(directory, REGION)
-    server = Server(stand, ("127.0.0.1", 0))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+    server, controls = Server(stand, ("127.0.0.1", 0)), Server(stand, ("127.0.0.1", 0), controls=True)
+    for one in (server, controls):
+        threading.Thread(target=one.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
     try:
-        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-        stand.start(endpoint)
-        yield Lab(stand, endpoint)
+        stand.start(server.url)
+        yield Lab(stand, server.url, controls.url)
     finally:
+        controls.shutdown()
         server.shutdown()
         stand.close()
 

@@ -134,6 +134,18 @@ pub enum AccessError {
         /// What was going on.
         waiting: String,
     },
+    /// The key of fingerprints.
+    #[error(transparent)]
+    Vault(#[from] crate::vault::VaultError),
+    /// A secret in Secrets Manager.
+    #[error(transparent)]
+    Managed(#[from] crate::engine::ec2::secret::SecretError),
+    /// The engine does not open.
+    #[error("look for the users' secrets")]
+    Engine(#[source] crate::engine::BoxError),
+    /// A secret of AWS, on one machine.
+    #[error("`secret_arn` names a secret on AWS; on one machine use `password_wo`, or a random password")]
+    NoAccount,
     /// The file of a secret.
     #[error("access the secret file `{path}`")]
     SecretFile {

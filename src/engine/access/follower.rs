@@ -174,7 +174,9 @@ impl<K: Kind> Follower<K> {
                 Err(error) => tracing::warn!(%error, "the agents' word cannot be read"),
             }
             match &mut changes {
-                Some(changes) => changes.changed(LOOK_EVERY).await,
+                Some(changes) => {
+                    changes.changed(LOOK_EVERY.max(self.store.pace())).await;
+                }
                 None => tokio::time::sleep(LOOK_EVERY).await,
             }
             let mut is_running = self.is_running.lock().unwrap_or_else(PoisonError::into_inner);

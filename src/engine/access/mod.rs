@@ -30,7 +30,7 @@ pub use adopt::unclaimed;
 pub use error::AccessError;
 pub use follower::Snapshot;
 pub use kind::{Acls, Kind, Topics, Users};
-pub use secrets::StagedSecret;
+pub use secrets::{SecretsHome, StagedSecret};
 
 use follower::Follower;
 use records::Records;

@@ -10,7 +10,7 @@ use super::rules::{Placed, Placing, bury, effective_phase, exists, failure_of, n
 use super::writer::Edit;
 use super::{
     Access, Lane, ObjectCreate, ObjectDelete, ObjectDeletion, ObjectOutcome, ObjectPlace, ObjectReading,
-    ObjectUpdate, secrets,
+    ObjectUpdate,
 };
 use crate::clock::Timestamp;
 use crate::engine::Engine;
@@ -54,10 +54,10 @@ impl<E: Engine> Access<E> {
             Placed::Refused(error) => return Err(error),
         };
         self.walk.note(&claim);
-        let mut first_file = None;
+        let mut first_secret = None;
         if let Some(secret) = request.secret {
             match secret.place().await {
-                Ok(file) => first_file = file,
+                Ok(placed) => first_secret = placed,
                 Err(error) => {
                     self.withdraw(&lane, &request.place, &K::claim(&entry).id, None)
                         .await?;
@@ -72,10 +72,10 @@ impl<E: Engine> Access<E> {
             Some(AccessError::Refused { .. }) => {
                 // Nothing of ours is there, or what is there is taken away: no state is left behind. The file goes
                 // while the entry still keeps others from writing theirs.
-                if let Some(file) = &first_file
-                    && let Err(error) = secrets::remove(file).await
+                if let Some(secret) = &first_secret
+                    && let Err(error) = secret.take_back().await
                 {
-                    tracing::warn!(%error, "a secret file of a refused create stays");
+                    tracing::warn!(%error, "a secret of a refused create stays");
                 }
                 let seen = outcome
                     .seen

@@ -1,4 +1,4 @@
-//! The files that hold passwords on one machine, and their keyed fingerprints.
+//! Where users' passwords lie: files on one machine with their keyed fingerprints, Secrets Manager on AWS.
 //!
 //! A desired document only refers to the file. The fingerprint lets an agent tell whether what it reads
 //! is what was meant; its key lies beside the secrets and in no document.
@@ -11,14 +11,17 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::error::AccessError;
+use crate::engine::ec2::secret::Secrets;
 use crate::engine::effects::effect;
 use crate::pki::files::{Staged, ensure_private_folder, read_private, remove_private, stage_private};
 use crate::pki::fingerprint;
 use crate::secret::Secret;
+use crate::store::documents::SecretReference;
+use crate::store::identity::random_id;
+use crate::vault::Vault;
 
 /// 24 random bytes are 32 characters.
 const PASSWORD_BYTES: usize = 24;
-const KEY_BYTES: usize = 32;
 
 /// A secret file's content.
 #[derive(Serialize, Deserialize)]
@@ -33,34 +36,147 @@ impl Drop for Content {
     }
 }
 
+/// Where the passwords of a cluster's users lie.
+#[derive(Debug, Clone)]
+pub enum SecretsHome {
+    /// Files below a directory of this machine.
+    Directory(Utf8PathBuf),
+    /// Secrets Manager.
+    Managed(Secrets),
+}
+
+impl SecretsHome {
+    /// Prepares a user's new password beside its place. `is_first`: no other one is known to be there.
+    ///
+    /// # Errors
+    /// [`AccessError`].
+    pub async fn stage(
+        &self,
+        username: &str,
+        password: &Secret<String>,
+        kms_key: Option<&str>,
+        is_first: bool,
+    ) -> Result<StagedSecret, AccessError> {
+        match self {
+            Self::Directory(directory) => stage(directory, username, password, is_first).await,
+            Self::Managed(secrets) => {
+                let container = effect("make a secret", secrets.ensure(username, kms_key)).await?;
+                let token = random_id().map_err(crate::store::DocumentError::from)?;
+                Ok(StagedSecret {
+                    is_first: is_first && container.is_new,
+                    fingerprint: token.clone(),
+                    staging: Staging::Managed(Box::new(ManagedSecret {
+                        secrets: secrets.clone(),
+                        arn: container.arn,
+                        username: username.to_owned(),
+                        password: password.clone(),
+                        token,
+                    })),
+                })
+            }
+        }
+    }
+
+    /// Removes what an entry refers to, if it was made for this user; a secret that the user brought is let go.
+    ///
+    /// # Errors
+    /// [`AccessError`] if it stays.
+    pub async fn discard(&self, reference: &SecretReference, username: &str) -> Result<(), AccessError> {
+        match (self, reference) {
+            // The state could have been edited: nothing but our own file is ever removed.
+            (Self::Directory(directory), SecretReference::File(path)) => {
+                let own = secret_file(directory, username);
+                if own == *path { remove(&own).await } else { Ok(()) }
+            }
+            (Self::Managed(secrets), SecretReference::SecretsManager(arn)) => {
+                Ok(effect("remove a secret", secrets.discard(arn, username)).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A secret that takes its place once the entry that refers to it is written: two creates of one user must
-/// not write over each other's. Dropped before, it is removed.
+/// not write over each other's. Dropped before, it is removed; on AWS an empty secret stays, which the next
+/// create fills and the cluster's end removes.
 #[derive(Debug)]
 pub struct StagedSecret {
-    file: Staged,
+    staging: Staging,
     fingerprint: String,
     is_first: bool,
 }
 
+#[derive(Debug)]
+enum Staging {
+    File(Staged),
+    Managed(Box<ManagedSecret>),
+}
+
+/// A value on its way into Secrets Manager.
+#[derive(Debug)]
+struct ManagedSecret {
+    secrets: Secrets,
+    arn: String,
+    username: String,
+    password: Secret<String>,
+    token: String,
+}
+
 impl StagedSecret {
     /// Where it will lie.
-    pub fn path(&self) -> &Utf8Path {
-        self.file.path()
+    pub fn reference(&self) -> SecretReference {
+        match &self.staging {
+            Staging::File(file) => SecretReference::File(file.path().as_str().to_owned()),
+            Staging::Managed(managed) => SecretReference::SecretsManager(managed.arn.clone()),
+        }
     }
 
-    /// Its keyed fingerprint, for the desired document.
+    /// Tells it from others, for the desired document: a keyed fingerprint, or the version's id.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// Puts it in place. Answers the file if a create that is refused has to take it away again.
-    pub(super) async fn place(self) -> Result<Option<Utf8PathBuf>, AccessError> {
-        let path = self.path().to_owned();
-        effect("write a secret", async {
-            self.file.place().map_err(file_error(&path))
-        })
-        .await?;
-        Ok(self.is_first.then_some(path))
+    /// Puts it in place. Answers it if a create that is refused has to take it away again.
+    pub(super) async fn place(self) -> Result<Option<PlacedSecret>, AccessError> {
+        let placed = match self.staging {
+            Staging::File(file) => {
+                let path = file.path().to_owned();
+                effect("write a secret", async {
+                    file.place().map_err(file_error(&path))
+                })
+                .await?;
+                PlacedSecret::File(path)
+            }
+            Staging::Managed(managed) => {
+                let ManagedSecret {
+                    secrets,
+                    arn,
+                    username,
+                    password,
+                    token,
+                } = *managed;
+                effect("write a secret", secrets.put(&arn, &username, &password, &token)).await?;
+                PlacedSecret::Managed(secrets, arn)
+            }
+        };
+        Ok(self.is_first.then_some(placed))
+    }
+}
+
+/// A secret that a create has put in place.
+#[derive(Debug)]
+pub(super) enum PlacedSecret {
+    File(Utf8PathBuf),
+    Managed(Secrets, String),
+}
+
+impl PlacedSecret {
+    /// Takes it away again.
+    pub(super) async fn take_back(&self) -> Result<(), AccessError> {
+        match self {
+            Self::File(path) => remove(path).await,
+            Self::Managed(secrets, arn) => Ok(secrets.remove(arn).await?),
+        }
     }
 }
 
@@ -96,7 +212,7 @@ pub fn random_password() -> Result<Secret<String>, AccessError> {
 ///
 /// # Errors
 /// [`AccessError::SecretFile`].
-pub fn stage(
+pub async fn stage(
     private_directory: &Utf8Path,
     username: &str,
     password: &Secret<String>,
@@ -111,12 +227,12 @@ pub fn stage(
         what: "a secret that is no JSON",
     })?;
     let text = Secret::new(text);
-    let fingerprint = fingerprint(private_directory, username, password)?;
+    let fingerprint = fingerprint(private_directory, username, password).await?;
     let file = ensure_private_folder(path.parent().unwrap_or(private_directory))
         .and_then(|()| stage_private(&path, &text))
         .map_err(file_error(&path))?;
     Ok(StagedSecret {
-        file,
+        staging: Staging::File(file),
         fingerprint,
         is_first,
     })
@@ -150,34 +266,15 @@ pub async fn remove(path: &Utf8Path) -> Result<(), AccessError> {
 /// The keyed fingerprint of a secret. The key is made at the first use.
 ///
 /// # Errors
-/// [`AccessError::SecretFile`] if the key cannot be read or written.
-pub fn fingerprint(
+/// [`AccessError::Vault`] if the key cannot be read or written.
+pub async fn fingerprint(
     private_directory: &Utf8Path,
     username: &str,
     password: &Secret<String>,
 ) -> Result<String, AccessError> {
-    let key = fingerprint_key(private_directory)?;
+    let vault = Vault::directory(private_directory.to_owned());
+    let key = vault.ensure_fingerprint_key().await?;
     Ok(fingerprint::of(&key, username, password))
-}
-
-fn fingerprint_key(private_directory: &Utf8Path) -> Result<Secret<String>, AccessError> {
-    let path = fingerprint::key_file(private_directory);
-    if let Some(key) = read_private(&path).map_err(file_error(&path))? {
-        return Ok(key);
-    }
-    let mut bytes = Zeroizing::new([0_u8; KEY_BYTES]);
-    fill(bytes.as_mut())?;
-    let key = Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_ref()));
-    ensure_private_folder(private_directory).map_err(file_error(private_directory))?;
-    // Two first users at once, also of two runs, have one key.
-    let staged = stage_private(&path, &key).map_err(file_error(&path))?;
-    if staged.place_new().map_err(file_error(&path))? {
-        return Ok(key);
-    }
-    let first = read_private(&path).map_err(file_error(&path))?;
-    first.ok_or(AccessError::Internal {
-        what: "the key of fingerprints is there and is not",
-    })
 }
 
 fn fill(bytes: &mut [u8]) -> Result<(), AccessError> {
@@ -195,92 +292,4 @@ fn file_error(path: &Utf8Path) -> impl Fn(crate::pki::files::Error) -> AccessErr
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use camino::Utf8PathBuf;
-
-    use super::{fingerprint, random_password, read, remove, secret_file, stage};
-    use crate::secret::Secret;
-
-    fn temporary() -> (tempfile::TempDir, Utf8PathBuf) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = Utf8PathBuf::from_path_buf(directory.path().to_owned()).unwrap();
-        (directory, path)
-    }
-
-    #[tokio::test]
-    async fn a_secret_is_private_reads_back_and_its_fingerprint_follows_the_password() {
-        let (_keep, root) = temporary();
-        let private = root.join("private");
-        let password = random_password().unwrap();
-        assert_eq!(password.expose().len(), 32);
-        let staged = stage(&private, "app", &password, true).unwrap();
-        let (path, print) = (staged.path().to_owned(), staged.fingerprint().to_owned());
-        assert!(read(&path).unwrap().is_none());
-        assert_eq!(staged.place().await.unwrap(), Some(path.clone()));
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        assert_eq!(read(&path).unwrap().unwrap().expose(), password.expose());
-        assert_eq!(fingerprint(&private, "app", &password).unwrap(), print);
-        let other = Secret::new("other".to_owned());
-        assert_ne!(fingerprint(&private, "app", &other).unwrap(), print);
-        assert!(!print.contains(password.expose()));
-    }
-
-    #[tokio::test]
-    async fn a_secret_that_was_not_placed_leaves_the_one_that_is_there_and_no_file() {
-        let (_keep, root) = temporary();
-        let private = root.join("private");
-        let [first, second] = ["first", "second"].map(|text| Secret::new(text.to_owned()));
-        let staged = [&first, &second].map(|password| stage(&private, "app", password, true).unwrap());
-        let path = staged[0].path().to_owned();
-        let [winner, loser] = staged;
-        winner.place().await.unwrap();
-        drop(loser);
-        assert_eq!(read(&path).unwrap().unwrap().expose(), "first");
-        // What a killed run has left goes with the user.
-        std::mem::forget(stage(&private, "app", &second, false).unwrap());
-        let files = || std::fs::read_dir(private.join("secrets")).unwrap().count();
-        assert_eq!(files(), 2);
-        remove(&path).await.unwrap();
-        assert_eq!(files(), 0);
-    }
-
-    #[test]
-    fn first_users_at_once_have_one_key() {
-        let (_keep, root) = temporary();
-        let private = root.join("private");
-        let password = Secret::new("p".to_owned());
-        let prints: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..16)
-                .map(|_| scope.spawn(|| fingerprint(&private, "app", &password).unwrap()))
-                .collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert_eq!(prints.len(), 1);
-        assert_eq!(std::fs::read_dir(&private).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn no_user_name_leaves_the_folder_or_meets_another() {
-        let root = Utf8PathBuf::from("/p");
-        let names = [
-            "app",
-            "../app",
-            "a/b",
-            "a%2Fb",
-            "ä",
-            ".",
-            &"x".repeat(128),
-            &"ü".repeat(128),
-        ];
-        let files: std::collections::BTreeSet<_> =
-            names.iter().map(|name| secret_file(&root, name)).collect();
-        assert_eq!(files.len(), names.len());
-        for file in files {
-            assert_eq!(file.parent().unwrap(), "/p/secrets");
-            assert!(file.file_name().unwrap().len() < 255);
-        }
-    }
-}
+mod tests;

@@ -203,6 +203,7 @@ impl<E: Engine> Clusters<E> {
                     name: record.name.clone(),
                     holder: describe(&record.claim),
                     label: terraform_label(record.name.as_str()),
+                    place: self.engine.arguments(),
                 });
             }
             CreateDecision::Make | CreateDecision::TakeOver => {}

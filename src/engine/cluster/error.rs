@@ -75,7 +75,7 @@ pub enum ClusterError {
         "a cluster `{name}` exists already, made from {holder}; to manage it here, import it:\n\n\
          import {{\n  to = msk_cluster.{label}\n  id = \"{name}\"\n}}\n\n\
          or choose another name. If no Terraform state holds it, \
-         `terraform-provider-msk clusters discard {name}` removes it. `create_before_destroy` cannot work: names are \
+         `terraform-provider-msk clusters discard {name} {place}` removes it. `create_before_destroy` cannot work: names are \
          unique, so take it out of `lifecycle` if this is half of a replacement"
     )]
     Exists {
@@ -85,6 +85,8 @@ pub enum ClusterError {
         holder: String,
         /// The name as a Terraform label.
         label: String,
+        /// Arguments of the command line that name the control store.
+        place: String,
     },
     /// The data directory or bucket is not the one that the cluster was made in.
     #[error(
@@ -128,14 +130,14 @@ pub enum ClusterError {
         found: ClusterUid,
     },
     /// Deleted on purpose, but parts of it are there.
-    #[error(
-        "the cluster `{name}` was deleted, but parts of it are still there: {left}; run `terraform-provider-msk clusters discard {name}`"
-    )]
+    #[error("the cluster `{name}` was deleted, but parts of it are still there: {left}; {way_out}")]
     StillThere {
         /// The cluster.
         name: ClusterName,
         /// The parts.
         left: String,
+        /// How they are removed.
+        way_out: String,
     },
     /// The state's claim is not the record's.
     #[error(

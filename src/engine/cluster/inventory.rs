@@ -127,11 +127,8 @@ impl<E: Engine> Clusters<E> {
     }
 
     async fn agents(&self, place: &ClusterPlace) -> Result<(usize, usize), ClusterError> {
-        let nodes = self
-            .engine
-            .observe_nodes(place, None)
-            .await
-            .map_err(ClusterError::Host)?;
+        let sight = self.engine.observe(&self.store, place, None, None);
+        let nodes = sight.await.map_err(ClusterError::Host)?.nodes;
         let alive = nodes
             .values()
             .filter(|node| node.agent == Seen::Known(()))

@@ -90,6 +90,7 @@ impl<E: Engine> Clusters<E> {
             return Ok(Look::Gone(tombstone));
         }
         Err(ClusterError::StillThere {
+            way_out: self.engine.way_to_remove(&tombstone.name),
             name: tombstone.name,
             left: left.join(", "),
         })

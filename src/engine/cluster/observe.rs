@@ -9,7 +9,8 @@ use crate::observed::{ObservedCluster, ObservedNode, Seen};
 use crate::spec::ids::{ClusterUid, NodeId};
 use crate::store::documents::keys::{self, PerNode, Single};
 use crate::store::documents::{
-    ClusterDesired, ClusterIdentity, ClusterRecord, NodeStatus, PropertiesStatus, TopicsDesired, TopicsStatus,
+    ClusterDesired, ClusterIdentity, ClusterPlaces, ClusterRecord, NodeStatus, PropertiesStatus,
+    TopicsDesired, TopicsStatus,
 };
 use crate::store::{Document, DocumentError, Documents, Store, Versioned};
 
@@ -50,12 +51,13 @@ pub(super) async fn observe<E: Engine>(
         uid: record.uid.clone(),
     };
     let desired = observed.desired.known().map(|(_, desired)| desired);
-    let places = engine
-        .observe_nodes(&place, desired)
+    let sight = engine
+        .observe(store, &place, desired, observed.places.known())
         .await
         .map_err(StepError::Engine)?;
+    observed.security_group = sight.security_group;
     let mut nodes = BTreeMap::new();
-    for (node, place) in places {
+    for (node, place) in sight.nodes {
         nodes.insert(node, observe_node(engine, store, &record.uid, node, place).await?);
     }
     observed.nodes = nodes;
@@ -75,6 +77,9 @@ pub(super) async fn observe_documents(
     let desired = documents
         .read::<ClusterDesired>(&keys::single(&record.uid, Single::Cluster)?)
         .await?;
+    let places = documents
+        .read::<ClusterPlaces>(&keys::single(&record.uid, Single::Places)?)
+        .await?;
     Ok(ObservedCluster {
         observed_at: store.now().await.map_err(DocumentError::from)?,
         uid: record.uid.clone(),
@@ -84,6 +89,8 @@ pub(super) async fn observe_documents(
         desired: desired.map_or(Seen::Absent, |read| Seen::Known((read.generation, read.body))),
         nodes: BTreeMap::new(),
         properties: Seen::Uncertain,
+        places: places.map_or(Seen::Absent, |read| Seen::Known(read.body)),
+        security_group: Seen::Absent,
     })
 }
 
@@ -105,6 +112,7 @@ async fn observe_node<E: Engine>(
         kafka: place.kafka,
         status: read.map(|read| read.body),
         status_is_fresh,
+        machine: place.machine,
     })
 }
 

@@ -12,7 +12,7 @@ use super::record::RecordKeeper;
 use crate::clock::Timestamp;
 use crate::engine::effects::effect;
 use crate::engine::run::{Perform, Progress};
-use crate::engine::{ClusterPlace, Engine};
+use crate::engine::{ClusterPlace, Engine, Order};
 use crate::observed::{ObservedCluster, Seen};
 use crate::planner::document::{desired_document, removal_document};
 use crate::planner::report::node_name;
@@ -50,14 +50,42 @@ impl<E: Engine> Perform for ClusterPerformer<E> {
 
     async fn perform(&self, step: &Step, progress: &Progress) -> Result<(), StepError> {
         match &step.action {
-            Action::FetchKafka(version) => effect("fetch Kafka", self.engine.fetch_kafka(*version, progress))
+            Action::FetchKafka(version) => effect(
+                "fetch Kafka",
+                self.engine.fetch_kafka(&self.store, *version, progress),
+            )
+            .await
+            .map_err(StepError::Engine),
+            Action::ClaimIdentity => self.claim_identity().await,
+            Action::MakePlaces => self
+                .engine
+                .make_places(self.order()?, progress)
                 .await
                 .map_err(StepError::Engine),
-            Action::ClaimIdentity => self.claim_identity().await,
+            Action::AlignNetwork => self
+                .engine
+                .align_network(self.order()?)
+                .await
+                .map_err(StepError::Engine),
+            Action::AlignObjects => self
+                .engine
+                .align_objects(self.order()?, progress)
+                .await
+                .map_err(StepError::Engine),
+            Action::ChangeVolume(node) => self
+                .engine
+                .change_volume(self.order()?, *node, progress)
+                .await
+                .map_err(StepError::Engine),
+            Action::ReplaceVolume(node) => self
+                .engine
+                .replace_volume(self.order()?, *node, progress)
+                .await
+                .map_err(StepError::Engine),
             Action::WriteDesired => self.write_desired().await,
             Action::StartNode(node) => effect(
                 "start a node",
-                self.engine.start_node(&self.store, &self.place, *node),
+                self.engine.start_node(self.order()?, *node, progress),
             )
             .await
             .map_err(StepError::Engine),
@@ -65,9 +93,12 @@ impl<E: Engine> Perform for ClusterPerformer<E> {
             Action::AwaitProperties => self.await_properties(progress).await,
             Action::RecordActive => self.record_active().await,
             Action::WriteRemoval => self.write_removal().await,
-            Action::RemoveNode(node) => effect("remove a node", self.engine.remove_node(&self.place, *node))
-                .await
-                .map_err(StepError::Engine),
+            Action::RemoveNode(node) => effect(
+                "remove a node",
+                self.engine.remove_node(&self.store, &self.place, *node, progress),
+            )
+            .await
+            .map_err(StepError::Engine),
             Action::RemoveCluster => self.remove_cluster().await,
         }
     }
@@ -86,6 +117,14 @@ impl<E: Engine> ClusterPerformer<E> {
     fn wanted(&self) -> Result<&ClusterSpec, StepError> {
         self.wanted.as_ref().ok_or(StepError::Internal {
             what: "a step that makes something in a plan that removes",
+        })
+    }
+
+    fn order(&self) -> Result<Order<'_>, StepError> {
+        Ok(Order {
+            store: &self.store,
+            place: &self.place,
+            wanted: self.wanted()?,
         })
     }
 
@@ -166,13 +205,13 @@ impl<E: Engine> ClusterPerformer<E> {
             if still.is_empty() {
                 return Ok(());
             }
-            if looked.elapsed() >= LOOK_FOR_AGENTS_EVERY {
+            if looked.elapsed() >= LOOK_FOR_AGENTS_EVERY.max(self.store.pace() * 3) {
                 looked = Instant::now();
                 self.judge_agents(&still, &mut gone_since).await?;
             }
             progress.say(&texts.join("; "));
             waiting = still;
-            changes.changed(LOOK_EVERY).await;
+            changes.changed(self.store.pace().max(LOOK_EVERY)).await;
         }
     }
 
@@ -205,15 +244,18 @@ impl<E: Engine> ClusterPerformer<E> {
         waiting: &[NodeId],
         gone_since: &mut BTreeMap<NodeId, Instant>,
     ) -> Result<(), StepError> {
-        let desired = self.seen().await?.desired;
-        let desired = desired.known().map(|(_, desired)| desired);
-        let places = self
+        let seen = self.seen().await?;
+        let desired = seen.desired.known().map(|(_, desired)| desired);
+        let sight = self
             .engine
-            .observe_nodes(&self.place, desired)
+            .observe(&self.store, &self.place, desired, seen.places.known())
             .await
             .map_err(StepError::Engine)?;
         for node in waiting {
-            let has_agent = places.get(node).is_some_and(|place| place.agent != Seen::Absent);
+            let has_agent = sight
+                .nodes
+                .get(node)
+                .is_some_and(|place| place.agent != Seen::Absent);
             if has_agent {
                 gone_since.remove(node);
                 continue;
@@ -253,7 +295,7 @@ impl<E: Engine> ClusterPerformer<E> {
                 return Ok(());
             }
             progress.say("waits until the brokers have taken the properties");
-            changes.changed(LOOK_EVERY).await;
+            changes.changed(self.store.pace().max(LOOK_EVERY)).await;
         }
     }
 
@@ -296,7 +338,11 @@ fn waiting_text(phase: NodePhase, progress: String, problem: Option<Problem>) ->
     };
     problem.map_or_else(
         || progress.clone(),
-        |problem| format!("{}; {progress}", problem.text),
+        |problem| {
+            // The rest, Kafka's last words, is for the error, if it comes to one.
+            let first = problem.text.lines().next().unwrap_or_default();
+            format!("{first}; {progress}")
+        },
     )
 }
 

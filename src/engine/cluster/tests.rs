@@ -8,15 +8,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ClusterError, Clusters, CreateRequest, DeleteRequest, Deletion, Look};
 use crate::engine::run::{Limits, Progress};
-use crate::engine::{BoxError, ClusterPlace, Engine, NodePlace};
+use crate::engine::{BoxError, ClusterPlace, Engine, Order, Sight};
 use crate::kafka::versions::KafkaVersion;
+use crate::observed::Seen;
 use crate::planner::step::Step;
 use crate::spec::cluster::{
     AuthenticationSpec, ClusterSpec, DEFAULT_MAX_MESSAGE_BYTES, EncryptionSpec, LocalSpec, SizeSpec, Sources,
 };
 use crate::spec::ids::{ClusterName, NodeId, StoreId};
 use crate::store::Store;
-use crate::store::documents::{Caller, ClusterDesired, ClusterIdentity, NodeStatus, Phase};
+use crate::store::documents::{Caller, ClusterDesired, ClusterIdentity, ClusterPlaces, NodeStatus, Phase};
 use crate::store::identity::Home;
 
 /// A machine on which nothing can be made.
@@ -27,7 +28,7 @@ impl Engine for NoMachine {
     async fn check_host(&self, _: &ClusterSpec, _: &[Step]) -> Result<(), BoxError> {
         Ok(())
     }
-    async fn fetch_kafka(&self, _: KafkaVersion, _: &Progress) -> Result<(), BoxError> {
+    async fn fetch_kafka(&self, _: &Store, _: KafkaVersion, _: &Progress) -> Result<(), BoxError> {
         Err("no Kafka here".into())
     }
     async fn draw_identity(
@@ -38,23 +39,53 @@ impl Engine for NoMachine {
     ) -> Result<ClusterIdentity, BoxError> {
         std::future::pending().await
     }
-    async fn observe_nodes(
+    async fn make_places(&self, _: Order<'_>, _: &Progress) -> Result<(), BoxError> {
+        Ok(())
+    }
+    async fn align_network(&self, _: Order<'_>) -> Result<(), BoxError> {
+        Ok(())
+    }
+    fn arguments(&self) -> String {
+        "--data-directory D".to_owned()
+    }
+    async fn align_objects(&self, _: Order<'_>, _: &Progress) -> Result<(), BoxError> {
+        Ok(())
+    }
+    async fn replace_volume(&self, _: Order<'_>, _: NodeId, _: &Progress) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    async fn change_volume(&self, _: Order<'_>, _: NodeId, _: &Progress) -> Result<(), BoxError> {
+        Ok(())
+    }
+    async fn observe(
         &self,
+        _: &Store,
         _: &ClusterPlace,
         _: Option<&ClusterDesired>,
-    ) -> Result<BTreeMap<NodeId, NodePlace>, BoxError> {
-        Ok(BTreeMap::new())
+        _: Option<&ClusterPlaces>,
+    ) -> Result<Sight, BoxError> {
+        Ok(Sight {
+            nodes: BTreeMap::new(),
+            security_group: Seen::Absent,
+        })
     }
     fn is_current(&self, _: &NodeStatus) -> bool {
         false
     }
-    async fn start_node(&self, _: &Store, _: &ClusterPlace, _: NodeId) -> Result<(), BoxError> {
+    async fn start_node(&self, _: Order<'_>, _: NodeId, _: &Progress) -> Result<(), BoxError> {
         Err("no node here".into())
     }
     fn last_words(&self, _: &ClusterPlace, _: NodeId) -> String {
         String::new()
     }
-    async fn remove_node(&self, _: &ClusterPlace, _: NodeId) -> Result<(), BoxError> {
+    async fn remove_node(
+        &self,
+        _: &Store,
+        _: &ClusterPlace,
+        _: NodeId,
+        _: &Progress,
+    ) -> Result<(), BoxError> {
         Ok(())
     }
     async fn remove_cluster(&self, _: &Store, _: &ClusterPlace) -> Result<(), BoxError> {
@@ -91,6 +122,7 @@ fn wanted() -> ClusterSpec {
         deletion_protection: true,
         tags: BTreeMap::new(),
         local: LocalSpec::default(),
+        aws: None,
     }
 }
 

@@ -31,6 +31,14 @@ pub(super) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
 }
 
+/// The filter "`name` is one of these".
+pub(super) fn one_of(name: &str, values: &[String]) -> Filter {
+    Filter::builder()
+        .name(name)
+        .set_values(Some(values.to_vec()))
+        .build()
+}
+
 /// Tags to be put on what a call makes, in the same call: nothing of ours is ever without them.
 pub(super) fn tag_specification(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecification {
     let tags = tags
@@ -84,11 +92,14 @@ impl Patience {
 }
 
 /// Repeats a call while `is_passing` says that its error passes, for at most `limit`.
-pub(super) async fn insist<T>(
+pub(super) async fn insist<T, F>(
     limit: Duration,
     is_passing: impl Fn(&CallError) -> bool,
-    mut call: impl AsyncFnMut() -> Result<T, CallError>,
-) -> Result<T, CallError> {
+    mut call: impl FnMut() -> F,
+) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
     let mut patience = Patience::of(limit);
     loop {
         match call().await {

@@ -1,6 +1,7 @@
 //! Why something in the account could not be done.
 
-use crate::aws::CallError;
+use crate::aws::{CallError, ConnectionError};
+use crate::store::{DocumentError, KeyError, OpenError};
 
 /// Why the engine for AWS could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +9,81 @@ pub enum Ec2Error {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] CallError),
+    /// The way to the account.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The control bucket.
+    #[error(transparent)]
+    Bucket(#[from] super::bucket::BucketError),
+    /// What the nodes run.
+    #[error(transparent)]
+    Artifact(#[from] super::artifacts::ArtifactError),
+    /// Users' secrets.
+    #[error(transparent)]
+    Secret(#[from] super::secret::SecretError),
+    /// What is private to the cluster.
+    #[error(transparent)]
+    Vault(#[from] crate::vault::VaultError),
+    /// The control store does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The control store.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
+    /// Kafka's ids.
+    #[error(transparent)]
+    Format(#[from] crate::kafka::format::Error),
+    /// A key could not be named.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The account cannot be named, and policies name it.
+    #[error(
+        "`aws.skip_requesting_account_id` is set, and the roles of nodes name the account; take it out of the provider \
+         block"
+    )]
+    UnknownAccount,
+    /// A task ended in a way that it never should.
+    #[error("internal: a task broke off; please report this")]
+    Broken,
+    /// Another run works on the cluster.
+    #[error("another run has taken the cluster over; apply again when it has ended")]
+    TakenOver,
+    /// A document that an earlier step writes.
+    #[error("internal: the {what} is missing; please report this")]
+    Missing {
+        /// What.
+        what: &'static str,
+    },
+    /// A subnet is gone since the plan.
+    #[error("the subnet `{subnet}` is not in this Region of the account; name one that is")]
+    NoSubnet {
+        /// The subnet.
+        subnet: String,
+    },
+    /// An instance type that the Region does not have.
+    #[error(
+        "the instance type `{name}` is not offered in this Region, or is neither x86_64 nor arm64; name another"
+    )]
+    NoInstanceType {
+        /// As written.
+        name: String,
+    },
+    /// EBS gave up.
+    #[error("EBS could not change the volume {volume}: {message}; the volume is as it was")]
+    Modification {
+        /// The volume.
+        volume: String,
+        /// EBS's words.
+        message: String,
+    },
+    /// A volume was taken for lost and is there.
+    #[error(
+        "the volume {volume} is there after all; nothing was replaced. Take the node out of `replace_volumes`"
+    )]
+    NotLost {
+        /// The volume.
+        volume: String,
+    },
     /// Something has our name and is not ours.
     #[error(
         "the {what} `{name}` ({id}) exists and is not tagged as this cluster's; it was not touched. Remove or rename it"
@@ -49,10 +125,21 @@ pub enum Ec2Error {
         /// Bytes.
         length: usize,
     },
+    /// A value of a boot file that cannot be.
+    #[error("internal: a machine cannot be told what it is; please report this")]
+    Boot(#[from] crate::store::boot::BootError),
+    /// There is no image to start from.
+    #[error("the image `{image}` {why}")]
+    NoImage {
+        /// Its id or name.
+        image: String,
+        /// What is wrong, and the way out.
+        why: String,
+    },
     /// EBS could not use the key.
     #[error(
         "the volume {volume} is {state}: EC2 may not use the key {key}. The key's policy, or that of who runs Terraform, \
-         must allow kms:DescribeKey, kms:GenerateDataKeyWithoutPlaintext, kms:ReEncrypt* and kms:CreateGrant (with \
+         must allow kms:DescribeKey, kms:Decrypt, kms:GenerateDataKeyWithoutPlaintext, kms:ReEncrypt* and kms:CreateGrant (with \
          kms:GrantIsForAWSResource) through ec2; the key must be enabled"
     )]
     KeyRefused {

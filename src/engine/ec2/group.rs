@@ -17,6 +17,8 @@ use aws_sdk_autoscaling::types::{
 use super::calls::{Patience, insist};
 use super::error::Ec2Error;
 use super::names::Names;
+use super::placement::{Held, Kept, Placement, Wanted};
+use super::tag::Change;
 use crate::aws::{CallError, Service};
 use crate::spec::ids::NodeId;
 
@@ -26,6 +28,87 @@ const PROFILE_KNOWN_WITHIN: Duration = Duration::from_mins(2);
 const EMPTY_WITHIN: Duration = Duration::from_mins(15);
 /// Names in one call of `DescribeAutoScalingGroups` (API reference: 50 by default, 100 at most).
 const AT_ONCE: usize = 50;
+
+/// [`Placement`] by an Auto Scaling group of one.
+#[derive(Debug)]
+pub struct GroupOfOne {
+    client: Client,
+    names: Names,
+}
+
+impl GroupOfOne {
+    /// The groups of one cluster.
+    pub const fn new(client: Client, names: Names) -> Self {
+        Self { client, names }
+    }
+}
+
+impl Placement for GroupOfOne {
+    async fn look(&self, nodes: &[Held<'_>]) -> Result<BTreeMap<NodeId, Kept>, Ec2Error> {
+        let nodes: Vec<NodeId> = nodes.iter().map(|held| held.node).collect();
+        let groups = look(&self.client, &self.names, &nodes).await?.into_iter();
+        let kept = |(node, group): (NodeId, Group)| {
+            let kept = Kept {
+                drift: drift(&group),
+                instance_id: group.machines.into_iter().next().map(|machine| machine.id),
+            };
+            (!group.is_leaving).then_some((node, kept))
+        };
+        Ok(groups.filter_map(kept).collect())
+    }
+
+    async fn ensure(&self, wanted: &Wanted<'_>) -> Result<(), Ec2Error> {
+        ensure(&self.client, &self.names, wanted).await
+    }
+
+    async fn change_tags(&self, node: NodeId, change: &Change<'_>) -> Result<(), Ec2Error> {
+        let name = self.names.node(node);
+        let tags = group_tags(&name, &change.wanted(Some(node)));
+        let tagged = self.client.create_or_update_tags().set_tags(Some(tags));
+        tagged.send().await.map_err(failed("CreateOrUpdateTags"))?;
+        if change.removed.is_empty() {
+            return Ok(());
+        }
+        let gone = change.removed.iter().map(|key| (key.clone(), String::new()));
+        let untagged = self
+            .client
+            .delete_tags()
+            .set_tags(Some(group_tags(&name, &gone.collect())));
+        untagged.send().await.map_err(failed("DeleteTags"))?;
+        Ok(())
+    }
+
+    async fn stop(&self, node: &Held<'_>) -> Result<(), Ec2Error> {
+        stop(&self.client, &self.names, node.node).await
+    }
+
+    async fn remove(&self, node: NodeId) -> Result<(), Ec2Error> {
+        remove(&self.client, &self.names, node).await
+    }
+
+    async fn words(&self, node: NodeId) -> Result<Vec<String>, Ec2Error> {
+        activities(&self.client, &self.names, node).await
+    }
+}
+
+/// What others changed of a group, in words.
+fn drift(group: &Group) -> Vec<String> {
+    let mut words = Vec::new();
+    let size = (group.least, group.wanted, group.most);
+    if size != (1, 1, 1) {
+        let (least, wanted, most) = size;
+        words.push(format!(
+            "its group was changed by hand: least {least}, wanted {wanted}, most {most} instances instead of 1"
+        ));
+    }
+    if !group.suspended.is_empty() {
+        words.push(format!(
+            "its group's processes {} are suspended",
+            group.suspended.join(", ")
+        ));
+    }
+    words
+}
 
 /// A machine of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,17 +235,18 @@ fn read(from: &aws_sdk_autoscaling::types::AutoScalingGroup) -> Option<Group> {
     })
 }
 
-/// What a node's group should be.
-#[derive(Debug, Clone)]
-pub struct Wanted<'a> {
-    /// The node.
-    pub node: NodeId,
-    /// The zone of interface and volume.
-    pub zone: &'a str,
-    /// The launch template of the next machine.
-    pub template_id: &'a str,
-    /// Tags of the user.
-    pub tags: &'a BTreeMap<String, String>,
+fn group_tags(name: &str, tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    let tags = tags.iter().map(|(key, value)| {
+        Tag::builder()
+            .resource_id(name)
+            .resource_type("auto-scaling-group")
+            .key(key)
+            .value(value)
+            // The template tags machines, and their disks as well.
+            .propagate_at_launch(false)
+            .build()
+    });
+    tags.collect()
 }
 
 fn template(id: &str) -> LaunchTemplateSpecification {
@@ -177,9 +261,10 @@ fn template(id: &str) -> LaunchTemplateSpecification {
 /// # Errors
 /// [`Ec2Error`].
 pub async fn ensure(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Result<(), Ec2Error> {
-    let name = names.node(wanted.node);
-    let there = look(client, names, &[wanted.node]).await?;
-    if let Some(group) = there.get(&wanted.node) {
+    let node = wanted.held.node;
+    let name = names.node(node);
+    let there = look(client, names, &[node]).await?;
+    if let Some(group) = there.get(&node) {
         if !group.suspended.is_empty() {
             let resumed = client
                 .resume_processes()
@@ -193,23 +278,13 @@ pub async fn ensure(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Resu
         }
         return Ok(());
     }
-    let tags = names.tags(Some(wanted.node), wanted.tags);
-    let tags = tags.iter().map(|(key, value)| {
-        Tag::builder()
-            .resource_id(&name)
-            .resource_type("auto-scaling-group")
-            .key(key)
-            .value(value)
-            // The template tags machines, and their disks as well.
-            .propagate_at_launch(false)
-            .build()
-    });
-    let tags: Vec<Tag> = tags.collect();
-    // EC2 learns of a new instance profile late.
+    let tags = group_tags(&name, &names.tags(Some(node), wanted.tags));
     let is_passing = |error: &CallError| {
-        error.code() == "ResourceContention" || error.message().contains("Invalid IAM Instance Profile")
+        error.code() == "ResourceContention"
+            || error.message().contains("Invalid IAM Instance Profile")
+            || is_template_unknown(error)
     };
-    let made = insist(PROFILE_KNOWN_WITHIN, is_passing, async || {
+    let made = insist(PROFILE_KNOWN_WITHIN, is_passing, || async {
         client
             .create_auto_scaling_group()
             .auto_scaling_group_name(&name)
@@ -235,7 +310,7 @@ pub async fn ensure(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Resu
     match made.await {
         // Made by a call whose answer was lost.
         Err(error) if error.code() == "AlreadyExists" || error.code() == "AlreadyExistsFault" => {
-            match look(client, names, &[wanted.node]).await?.remove(&wanted.node) {
+            match look(client, names, &[node]).await?.remove(&node) {
                 Some(_) => Ok(()),
                 None => Err(error.into()),
             }
@@ -243,6 +318,11 @@ pub async fn ensure(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Resu
         Err(error) => Err(error.into()),
         Ok(_) => Ok(()),
     }
+}
+
+/// Auto Scaling learns of what was just made late: of an instance profile, and of a launch template.
+fn is_template_unknown(error: &CallError) -> bool {
+    error.message().contains("launch template") && error.message().contains("does not exist")
 }
 
 async fn resize(client: &Client, name: &str, size: i32, template_id: Option<&str>) -> Result<(), Ec2Error> {
@@ -253,9 +333,9 @@ async fn resize(client: &Client, name: &str, size: i32, template_id: Option<&str
                 | "ScalingActivityInProgressFault"
                 | "ResourceContention"
                 | "ResourceContentionFault"
-        )
+        ) || is_template_unknown(error)
     };
-    let updated = insist(PROFILE_KNOWN_WITHIN, is_passing, async || {
+    let updated = insist(PROFILE_KNOWN_WITHIN, is_passing, || async {
         client
             .update_auto_scaling_group()
             .auto_scaling_group_name(name)
@@ -338,7 +418,7 @@ pub async fn remove(client: &Client, names: &Names, node: NodeId) -> Result<(), 
                 | "ResourceContentionFault"
         )
     };
-    let removed = insist(EMPTY_WITHIN, is_passing, async || {
+    let removed = insist(EMPTY_WITHIN, is_passing, || async {
         client
             .delete_auto_scaling_group()
             .auto_scaling_group_name(&name)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{NetworkInterface, NetworkInterfaceStatus, ResourceType};
 
-use super::calls::{KNOWN_WITHIN, Patience, ec2, filter, gone, insist, tag_specification, tags};
+use super::calls::{KNOWN_WITHIN, Patience, ec2, filter, gone, insist, one_of, tag_specification, tags};
 use super::error::Ec2Error;
 use super::names::{CLUSTER_TAG, Made, Names};
 use crate::aws::{CallError, Kind};
@@ -73,6 +73,29 @@ pub async fn all(client: &Client, names: &Names) -> Result<Vec<Interface>, Ec2Er
     Ok(found)
 }
 
+/// Some interfaces by their ids, in one question; those that are gone are missing.
+///
+/// # Errors
+/// [`Ec2Error`].
+pub async fn some(client: &Client, ids: &[String]) -> Result<BTreeMap<String, Interface>, Ec2Error> {
+    let mut found = BTreeMap::new();
+    // A filter may name 200 values (EC2 API reference, Filter).
+    for ids in ids.chunks(200) {
+        let mut pages = client
+            .describe_network_interfaces()
+            .filters(one_of("network-interface-id", ids))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(page) = pages.next().await {
+            if let Some(interface) = read(&page.map_err(ec2("DescribeNetworkInterfaces"))?) {
+                found.insert(interface.id.clone(), interface);
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// One interface by its id; `None` if it is certainly gone.
 ///
 /// # Errors
@@ -98,6 +121,8 @@ pub struct Wanted<'a> {
     pub node: NodeId,
     /// The subnet.
     pub subnet_id: &'a str,
+    /// The address of the one that had this place before, which clients and certificates know.
+    pub address: Option<&'a str>,
     /// The cluster's own group first.
     pub groups: &'a [String],
     /// Tags of the user.
@@ -115,10 +140,11 @@ pub async fn create(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Resu
     let made = insist(
         KNOWN_WITHIN,
         |error| error.kind() == Kind::NotFound,
-        async || {
+        || async {
             client
                 .create_network_interface()
                 .subnet_id(wanted.subnet_id)
+                .set_private_ip_address(wanted.address.map(str::to_owned))
                 .description(names.node(wanted.node))
                 .set_groups(Some(wanted.groups.to_vec()))
                 .client_token(names.token(Made::Interface, wanted.node, wanted.life))
@@ -183,7 +209,7 @@ pub async fn remove(client: &Client, id: &str) -> Result<(), Ec2Error> {
         error.code() == "InvalidNetworkInterface.InUse"
             || error.code() == "InvalidParameterValue" && error.message().contains("in use")
     };
-    let removed = insist(LET_GO_WITHIN, is_held, async || {
+    let removed = insist(LET_GO_WITHIN, is_held, || async {
         client
             .delete_network_interface()
             .network_interface_id(id)

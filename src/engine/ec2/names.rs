@@ -96,6 +96,13 @@ impl Names {
         all
     }
 
+    /// The user's tags of an object: those of the provider block, and its own over them.
+    pub fn user_tags(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut all = self.default_tags.clone();
+        all.extend(tags.clone());
+        all
+    }
+
     /// Whether an object with these tags belongs to this cluster and node.
     pub fn is_ours(&self, tags: &BTreeMap<String, String>, node: Option<NodeId>) -> bool {
         tags.get(CLUSTER_TAG).is_some_and(|uid| uid == self.uid.as_str())
@@ -112,6 +119,12 @@ impl Names {
         };
         let text = format!("{}/{kind}/{node}/{life}", self.uid.as_str());
         // EC2 takes 64 ASCII characters.
+        hex(digest(&SHA256, text.as_bytes()).as_ref())
+    }
+
+    /// As [`token`](Self::token), for the cluster's copy of an image.
+    pub fn image_token(&self, source_id: &str, life: u32) -> String {
+        let text = format!("{}/image/{source_id}/{life}", self.uid.as_str());
         hex(digest(&SHA256, text.as_bytes()).as_ref())
     }
 }

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::names::{CLUSTER_TAG, NODE_TAG};
-use crate::spec::ids::{ClusterUid, NodeId};
+use super::secret;
+use crate::spec::ids::{ClusterName, ClusterUid, NodeId};
 
 /// What a role is scoped to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,17 @@ pub struct Scope {
     pub volume_key_arn: Option<String>,
     /// The cluster.
     pub uid: ClusterUid,
+    /// The cluster's name.
+    pub name: ClusterName,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roles {
+    /// It serves clients, and may be the one whose agent sets users' passwords.
+    pub is_broker: bool,
+    /// It is a controller, and signs certificates.
+    pub is_controller: bool,
 }
 
 impl Scope {
@@ -67,7 +79,7 @@ pub fn trust(partition: &str) -> Value {
 }
 
 /// The inline policy of a node's role.
-pub fn node(scope: &Scope, node: NodeId, is_controller: bool) -> Value {
+pub fn node(scope: &Scope, node: NodeId, roles: Roles) -> Value {
     let uid = scope.uid.as_str();
     let mut readable = vec![
         scope.objects(&format!("{uid}/desired/*")),
@@ -77,13 +89,15 @@ pub fn node(scope: &Scope, node: NodeId, is_controller: bool) -> Value {
     ];
     // Each agent compares what the others say.
     readable.push(scope.objects(&format!("{uid}/status/*")));
+    // The password with which it logs in at other brokers.
+    readable.push(scope.objects(&format!("{uid}/private/nodes/{node}/*")));
     let mut writable = vec![
         scope.objects(&format!("{uid}/status/{node}/*")),
         scope.objects(&format!("{uid}/locks/*")),
     ];
-    if is_controller {
+    if roles.is_controller {
         readable.push(scope.objects(&format!("{uid}/private/*")));
-        writable.push(scope.objects(&format!("{uid}/public/*")));
+        writable.push(scope.objects(&format!("{uid}/public/certificates/*")));
     }
     let own = json!({
         format!("aws:ResourceTag/{CLUSTER_TAG}"): uid,
@@ -128,7 +142,45 @@ pub fn node(scope: &Scope, node: NodeId, is_controller: bool) -> Value {
             }
         }));
     }
+    if roles.is_broker {
+        statements.extend(secrets(scope));
+    }
     json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+/// Users' secrets: those of the cluster by name and tag, and those that the user brought by a tag, so that no role has
+/// to be changed for a user.
+fn secrets(scope: &Scope) -> [Value; 4] {
+    let Scope {
+        partition,
+        region,
+        account,
+        uid,
+        name,
+        ..
+    } = scope;
+    let named = |name: &str| format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{name}*");
+    let tagged = |tag: &str| json!({ "StringEquals": { format!("aws:ResourceTag/{tag}"): uid.as_str() } });
+    [
+        json!({
+            "Sid": "Secrets", "Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+            "Resource": named(&secret::name_prefix(name, uid)), "Condition": tagged(CLUSTER_TAG)
+        }),
+        json!({
+            "Sid": "GivenSecrets", "Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+            "Resource": named(secret::PREFIX), "Condition": tagged(&secret::reader_tag(uid))
+        }),
+        // Gives nothing by itself: each secret needs GetSecretValue as well.
+        json!({
+            "Sid": "SecretsAtOnce", "Effect": "Allow", "Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"
+        }),
+        // Each secret may have a key of its own.
+        json!({
+            "Sid": "SecretKeys", "Effect": "Allow", "Action": "kms:Decrypt",
+            "Resource": format!("arn:{partition}:kms:{region}:{account}:key/*"),
+            "Condition": { "StringEquals": { "kms:ViaService": format!("secretsmanager.{region}.amazonaws.com") } }
+        }),
+    ]
 }
 
 #[cfg(test)]
@@ -145,8 +197,18 @@ mod tests {
             store_key_arn: Some("arn:aws:kms:eu-central-1:123456789012:key/store".to_owned()),
             volume_key_arn: Some("arn:aws:kms:eu-central-1:123456789012:key/volume".to_owned()),
             uid: ClusterUid::new("0123456789abcdef0123456789abcdef"),
+            name: ClusterName::new("events"),
         }
     }
+
+    const BROKER: Roles = Roles {
+        is_broker: true,
+        is_controller: false,
+    };
+    const CONTROLLER: Roles = Roles {
+        is_broker: false,
+        is_controller: true,
+    };
 
     fn statement<'a>(policy: &'a Value, sid: &str) -> &'a Value {
         let statements = policy["Statement"].as_array().unwrap();
@@ -157,10 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_writes_its_own_status_alone_and_never_sees_what_is_private() {
-        let policy = node(&scope(), NodeId(2), false);
+    fn a_broker_writes_its_own_status_alone_and_sees_of_what_is_private_its_password_alone() {
+        let policy = node(&scope(), NodeId(2), BROKER);
         let text = policy.to_string();
-        assert!(!text.contains("/private/"), "{text}");
+        let own = "0123456789abcdef0123456789abcdef/private/nodes/2/*\"";
+        assert_eq!(text.matches("private").count(), 1, "{text}");
+        assert!(text.contains(own), "{text}");
         let writes = statement(&policy, "Write")["Resource"].as_array().unwrap();
         let status: Vec<_> = writes
             .iter()
@@ -184,8 +248,42 @@ mod tests {
     }
 
     #[test]
+    fn a_controller_reads_what_is_private_and_writes_certificates_alone_beside_its_status() {
+        let policy = node(&scope(), NodeId(101), CONTROLLER);
+        let read = statement(&policy, "Read")["Resource"].to_string();
+        assert!(read.contains("/private/*"), "{read}");
+        let writes = statement(&policy, "Write")["Resource"].as_array().unwrap();
+        let names: Vec<_> = writes
+            .iter()
+            .filter_map(|arn| arn.as_str()?.split_once("0123456789abcdef0123456789abcdef/"))
+            .map(|(_, below)| below)
+            .collect();
+        assert_eq!(names, ["status/101/*", "locks/*", "public/certificates/*"]);
+    }
+
+    #[test]
+    fn brokers_read_secrets_with_the_clusters_name_and_tag_or_the_tag_of_a_reader() {
+        let policy = node(&scope(), NodeId(2), BROKER);
+        let own = statement(&policy, "Secrets");
+        let account = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:";
+        assert_eq!(own["Resource"], format!("{account}AmazonMSK_events_01234567_*"));
+        assert_eq!(
+            own["Condition"]["StringEquals"]["aws:ResourceTag/tfmsk-cluster"],
+            "0123456789abcdef0123456789abcdef"
+        );
+        let given = statement(&policy, "GivenSecrets");
+        assert_eq!(given["Resource"], format!("{account}AmazonMSK_*"));
+        assert_eq!(
+            given["Condition"]["StringEquals"]["aws:ResourceTag/tfmsk-scram-01234567"],
+            "0123456789abcdef0123456789abcdef"
+        );
+        let text = node(&scope(), NodeId(101), CONTROLLER).to_string();
+        assert!(!text.contains("secretsmanager"), "{text}");
+    }
+
+    #[test]
     fn the_volume_and_the_machine_must_both_be_the_nodes_own() {
-        let policy = node(&scope(), NodeId(2), false);
+        let policy = node(&scope(), NodeId(2), BROKER);
         let attach = statement(&policy, "AttachOwnVolume");
         assert_eq!(
             attach["Condition"]["StringEquals"]["aws:ResourceTag/tfmsk-node"],
@@ -205,12 +303,12 @@ mod tests {
             assert!(!text.contains(never), "{never}");
         }
         // IAM takes 10,240 characters of inline policies for a role.
-        assert!(text.len() < 4_000, "{}", text.len());
+        assert!(text.len() < 5_000, "{}", text.len());
     }
 
     #[test]
     fn keys_are_used_through_their_service_alone_and_only_if_they_are_the_users() {
-        let policy = node(&scope(), NodeId(1), true);
+        let policy = node(&scope(), NodeId(1), CONTROLLER);
         for sid in ["StoreKey", "VolumeKey", "VolumeGrant"] {
             let through = &statement(&policy, sid)["Condition"]["StringEquals"]["kms:ViaService"];
             assert!(through.as_str().unwrap().ends_with(".eu-central-1.amazonaws.com"));
@@ -220,7 +318,7 @@ mod tests {
             volume_key_arn: None,
             ..scope()
         };
-        assert!(!node(&plain, NodeId(1), true).to_string().contains("kms:"));
+        assert!(!node(&plain, NodeId(1), CONTROLLER).to_string().contains("kms:"));
         assert!(trust("aws-cn").to_string().contains("ec2.amazonaws.com.cn"));
     }
 }

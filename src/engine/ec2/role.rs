@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::calls::{KNOWN_WITHIN, gone, insist};
 use super::error::Ec2Error;
 use super::names::{IAM_PATH, Names};
+use super::tag::Change;
 use crate::aws::{CallError, Kind, Service};
 use crate::spec::ids::NodeId;
 
@@ -87,7 +88,7 @@ pub async fn ensure(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Resu
             made?;
         }
     }
-    let put = insist(KNOWN_WITHIN, is_passing, async || {
+    let put = insist(KNOWN_WITHIN, is_passing, || async {
         client
             .put_role_policy()
             .role_name(&name)
@@ -110,7 +111,7 @@ pub async fn ensure(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Resu
         Err(error) if !is_there(&error) => return Err(error.into()),
         _ => {}
     }
-    let added = insist(KNOWN_WITHIN, is_passing, async || {
+    let added = insist(KNOWN_WITHIN, is_passing, || async {
         client
             .add_role_to_instance_profile()
             .instance_profile_name(&name)
@@ -150,16 +151,47 @@ async fn must_be_ours(client: &Client, names: &Names, node: NodeId, name: &str) 
     })
 }
 
+/// Changes the tags of role and instance profile.
+///
+/// # Errors
+/// [`Ec2Error`].
+pub async fn change_tags(client: &Client, node: NodeId, change: &Change<'_>) -> Result<(), Ec2Error> {
+    let name = change.names.node(node);
+    let tags = iam_tags(&change.wanted(Some(node)))?;
+    let tagged = client.tag_role().role_name(&name).set_tags(Some(tags.clone()));
+    tagged.send().await.map_err(failed("TagRole"))?;
+    let tagged = client
+        .tag_instance_profile()
+        .instance_profile_name(&name)
+        .set_tags(Some(tags));
+    tagged.send().await.map_err(failed("TagInstanceProfile"))?;
+    if change.removed.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<String> = change.removed.iter().cloned().collect();
+    let untagged = client
+        .untag_role()
+        .role_name(&name)
+        .set_tag_keys(Some(keys.clone()));
+    untagged.send().await.map_err(failed("UntagRole"))?;
+    let untagged = client
+        .untag_instance_profile()
+        .instance_profile_name(&name)
+        .set_tag_keys(Some(keys));
+    untagged.send().await.map_err(failed("UntagInstanceProfile"))?;
+    Ok(())
+}
+
 /// Removes instance profile and role, if the role is ours.
 ///
 /// # Errors
 /// [`Ec2Error`].
 pub async fn remove(client: &Client, names: &Names, node: NodeId) -> Result<(), Ec2Error> {
     let name = names.node(node);
-    match must_be_ours(client, names, node, &name).await {
-        Err(Ec2Error::Call(error)) if error.kind() == Kind::NotFound => {}
-        ours => ours?,
-    }
+    let is_there = match must_be_ours(client, names, node, &name).await {
+        Err(Ec2Error::Call(error)) if error.kind() == Kind::NotFound => false,
+        ours => ours.map(|()| true)?,
+    };
     let taken_out = client
         .remove_role_from_instance_profile()
         .instance_profile_name(&name)
@@ -179,11 +211,11 @@ pub async fn remove(client: &Client, names: &Names, node: NodeId) -> Result<(), 
         .policy_name(POLICY)
         .send()
         .await;
-    gone(deleted.map_err(failed("DeleteRolePolicy")))?;
+    gone_or_hidden(deleted.map_err(failed("DeleteRolePolicy")), is_there)?;
     let deleted = insist(
         KNOWN_WITHIN,
         |error| error.code().starts_with("DeleteConflict"),
-        async || {
+        || async {
             client
                 .delete_role()
                 .role_name(&name)
@@ -192,5 +224,13 @@ pub async fn remove(client: &Client, names: &Names, node: NodeId) -> Result<(), 
                 .map_err(failed("DeleteRole"))
         },
     );
-    Ok(gone(deleted.await)?)
+    Ok(gone_or_hidden(deleted.await, is_there)?)
+}
+
+/// A role that is not there has no path, and a policy that is bound to the path refuses to speak of it.
+fn gone_or_hidden<T>(result: Result<T, CallError>, is_there: bool) -> Result<(), CallError> {
+    match result {
+        Err(error) if !is_there && error.kind() == Kind::Denied => Ok(()),
+        result => gone(result),
+    }
 }

@@ -109,6 +109,33 @@ pub struct Rules {
     pub foreign: Count,
 }
 
+/// The rules of the cluster's group; `None` if the group is gone, or was never made.
+///
+/// # Errors
+/// [`Ec2Error`].
+pub async fn observe(
+    client: &Client,
+    names: &Names,
+    group_id: Option<&str>,
+) -> Result<Option<Rules>, Ec2Error> {
+    let Some(id) = group_id else { return Ok(None) };
+    match rules(client, names, id).await {
+        Ok(rules) if rules.ours.is_empty() && rules.foreign == Count::of([]) => {
+            // A group without rules, or none.
+            let asked = client
+                .describe_security_groups()
+                .filters(filter("group-id", id))
+                .send()
+                .await
+                .map_err(ec2("DescribeSecurityGroups"))?;
+            Ok(asked.security_groups().first().map(|_| rules))
+        }
+        Ok(rules) => Ok(Some(rules)),
+        Err(Ec2Error::Call(error)) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reads the inbound rules of the group.
 ///
 /// # Errors
@@ -171,6 +198,7 @@ pub async fn align(
     names: &Names,
     group_id: &str,
     wanted: &BTreeSet<Rule>,
+    user_tags: &BTreeMap<String, String>,
 ) -> Result<Changes, Ec2Error> {
     let there = rules(client, names, group_id).await?;
     let count = Count::of(wanted);
@@ -187,14 +215,14 @@ pub async fn align(
         let added = insist(
             KNOWN_WITHIN,
             |error| error.kind() == Kind::NotFound,
-            async || {
+            || async {
                 client
                     .authorize_security_group_ingress()
                     .group_id(group_id)
                     .ip_permissions(permission(rule, group_id))
                     .tag_specifications(tag_specification(
                         ResourceType::SecurityGroupRule,
-                        &names.tags(None, &BTreeMap::new()),
+                        &names.tags(None, user_tags),
                     ))
                     .send()
                     .await
@@ -256,7 +284,7 @@ pub async fn remove(client: &Client, names: &Names, vpc_id: &str) -> Result<(), 
         return Ok(());
     };
     let is_held = |error: &crate::aws::CallError| error.code() == "DependencyViolation";
-    let removed = insist(LET_GO_WITHIN, is_held, async || {
+    let removed = insist(LET_GO_WITHIN, is_held, || async {
         client
             .delete_security_group()
             .group_id(&id)

@@ -7,22 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{
-    AvailabilityZoneState, Filter, InstanceType as Ec2Type, InstanceTypeInfo, LocationType, ProcessorInfo,
+    AvailabilityZoneState, InstanceType as Ec2Type, InstanceTypeInfo, LocationType, ProcessorInfo,
     VpcAttributeName,
 };
 use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType};
 
-use super::calls::ec2;
+use super::calls::{ec2, one_of};
 use super::error::Ec2Error;
+use super::image;
 use crate::aws::{CallError, Connection, Kind, Service};
-use crate::observed::account::{Account, InstanceType, Key, KeyAnswer, Subnet, Vpc, Zone};
+use crate::observed::account::{Account, ImageSeen, InstanceType, Key, KeyAnswer, Subnet, Vpc, Zone};
 use crate::spec::cluster::ClusterSpec;
 
-fn one_of(name: &str, values: impl IntoIterator<Item = String>) -> Filter {
-    Filter::builder()
-        .name(name)
-        .set_values(Some(values.into_iter().collect()))
-        .build()
+fn list(of: &BTreeSet<String>) -> Vec<String> {
+    of.iter().cloned().collect()
 }
 
 /// Asks for everything that [`crate::planner::preflight::check`] looks at.
@@ -58,6 +56,13 @@ pub async fn survey(connection: &Connection, spec: &ClusterSpec) -> Result<Accou
         written_key(connection, spec.size.kms_key_id.as_deref()),
         default_key(connection, &client),
     )?;
+    let aws = spec.aws.as_ref();
+    let iam = connection.iam();
+    let (image, profile_roles, has_boundary) = tokio::try_join!(
+        image(&client, aws.and_then(|aws| aws.image_id.as_deref())),
+        profile_roles(&iam, aws.and_then(|aws| aws.instance_profile.as_deref())),
+        has_boundary(&iam, aws.and_then(|aws| aws.permissions_boundary.as_deref())),
+    )?;
     let vpc_ids: BTreeSet<String> = subnets.values().map(|subnet| subnet.vpc_id.clone()).collect();
     let mut vpcs = BTreeMap::new();
     for id in vpc_ids {
@@ -73,15 +78,54 @@ pub async fn survey(connection: &Connection, spec: &ClusterSpec) -> Result<Accou
         offers,
         security_groups,
         key,
+        image,
+        profile_roles,
+        has_boundary,
         default_key,
     })
 }
 
-async fn subnets(client: &Client, ids: &BTreeSet<String>) -> Result<BTreeMap<String, Subnet>, Ec2Error> {
+async fn image(client: &Client, id: Option<&str>) -> Result<Option<ImageSeen>, Ec2Error> {
+    let Some(id) = id else { return Ok(None) };
+    let found = image::look(client, id).await?;
+    Ok(found.map(|found| ImageSeen {
+        architecture: found.architecture,
+        state: found.state,
+    }))
+}
+
+async fn profile_roles(client: &aws_sdk_iam::Client, name: Option<&str>) -> Result<Option<usize>, Ec2Error> {
+    let Some(name) = name else { return Ok(None) };
+    let asked = client
+        .get_instance_profile()
+        .instance_profile_name(name)
+        .send()
+        .await;
+    match asked.map_err(|error| CallError::new(Service::Iam, "GetInstanceProfile", &error)) {
+        Ok(answer) => Ok(answer.instance_profile().map(|profile| profile.roles().len())),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn has_boundary(client: &aws_sdk_iam::Client, arn: Option<&str>) -> Result<bool, Ec2Error> {
+    let Some(arn) = arn else { return Ok(false) };
+    let asked = client.get_policy().policy_arn(arn).send().await;
+    match asked.map_err(|error| CallError::new(Service::Iam, "GetPolicy", &error)) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == Kind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn subnets(
+    client: &Client,
+    ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Subnet>, Ec2Error> {
     let mut found = BTreeMap::new();
     let mut pages = client
         .describe_subnets()
-        .filters(one_of("subnet-id", ids.iter().cloned()))
+        .filters(one_of("subnet-id", &list(ids)))
         .into_paginator()
         .items()
         .send();
@@ -96,6 +140,7 @@ async fn subnets(client: &Client, ids: &BTreeSet<String>) -> Result<BTreeMap<Str
         let subnet = Subnet {
             vpc_id,
             zone,
+            zone_id: subnet.availability_zone_id.unwrap_or_default(),
             free_addresses: u32::try_from(free).unwrap_or_default(),
         };
         found.insert(id, subnet);
@@ -140,14 +185,14 @@ async fn zones(client: &Client) -> Result<BTreeMap<String, Zone>, Ec2Error> {
     Ok(zones.filter_map(read).collect())
 }
 
-async fn instance_types(
+pub(super) async fn instance_types(
     client: &Client,
     names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, InstanceType>, Ec2Error> {
     let mut found = BTreeMap::new();
     let mut pages = client
         .describe_instance_types()
-        .filters(one_of("instance-type", names.iter().cloned()))
+        .filters(one_of("instance-type", &list(names)))
         .into_paginator()
         .items()
         .send();
@@ -191,7 +236,7 @@ async fn offers(client: &Client, names: &BTreeSet<String>) -> Result<BTreeSet<(S
     let mut pages = client
         .describe_instance_type_offerings()
         .location_type(LocationType::AvailabilityZone)
-        .filters(one_of("instance-type", names.iter().cloned()))
+        .filters(one_of("instance-type", &list(names)))
         .into_paginator()
         .items()
         .send();
@@ -214,7 +259,7 @@ async fn security_groups(
     }
     let mut pages = client
         .describe_security_groups()
-        .filters(one_of("group-id", ids.iter().cloned()))
+        .filters(one_of("group-id", &list(ids)))
         .into_paginator()
         .items()
         .send();
@@ -263,6 +308,17 @@ async fn look_at_key(connection: &Connection, key: &str) -> Result<KeyAnswer, Ec
                 .key_usage()
                 .is_none_or(|usage| *usage == KeyUsageType::EncryptDecrypt),
     }))
+}
+
+/// The ARN of a key that is written by its id, alias or ARN: policies name keys so.
+///
+/// # Errors
+/// [`Ec2Error`].
+pub(super) async fn key_arn(connection: &Connection, key: &str) -> Result<String, Ec2Error> {
+    match look_at_key(connection, key).await? {
+        KeyAnswer::Found(found) => Ok(found.arn),
+        KeyAnswer::Absent | KeyAnswer::Hidden => Ok(key.to_owned()),
+    }
 }
 
 async fn is_of_another(connection: &Connection, key: &str) -> bool {

@@ -9,29 +9,17 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{ResourceType, Snapshot, Tag, VolumeModificationState, VolumeState, VolumeType};
 
-use super::calls::{KNOWN_WITHIN, Patience, ec2, filter, gone, insist, tag_specification, tags};
+use super::calls::{KNOWN_WITHIN, Patience, ec2, filter, gone, insist, one_of, tag_specification, tags};
 use super::error::Ec2Error;
 use super::names::{CLUSTER_TAG, Made, Names};
 use crate::aws::{CallError, Kind};
+use crate::observed::cloud::VolumeShape;
 use crate::spec::ids::NodeId;
 
 /// EBS says `creating` for so long at most; from a snapshot as well, which is then read in the background.
 const CREATED_WITHIN: Duration = Duration::from_mins(5);
 /// An instance that is shutting down keeps its volume for so long.
 const LET_GO_WITHIN: Duration = Duration::from_mins(10);
-
-/// What a node's volume should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
-    /// GiB.
-    pub size: u32,
-    /// `gp3` or `io2`.
-    pub kind: String,
-    /// Operations per second.
-    pub iops: Option<u32>,
-    /// MiB/s; gp3 only.
-    pub throughput: Option<u32>,
-}
 
 /// A volume, as EC2 tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +29,7 @@ pub struct Volume {
     /// The zone.
     pub zone: String,
     /// What it is.
-    pub shape: Shape,
+    pub shape: VolumeShape,
     /// Whether it is encrypted.
     pub is_encrypted: bool,
     /// The ARN of its key.
@@ -56,12 +44,19 @@ pub struct Volume {
     pub tags: BTreeMap<String, String>,
 }
 
+impl Volume {
+    /// Whether its data is gone.
+    pub fn is_lost(&self) -> bool {
+        matches!(self.state.as_str(), "deleting" | "deleted" | "error")
+    }
+}
+
 fn read(from: &aws_sdk_ec2::types::Volume) -> Option<Volume> {
     let number = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
     Some(Volume {
         id: from.volume_id.clone()?,
         zone: from.availability_zone.clone()?,
-        shape: Shape {
+        shape: VolumeShape {
             size: number(from.size)?,
             kind: from.volume_type()?.as_str().to_owned(),
             iops: number(from.iops),
@@ -97,6 +92,29 @@ pub async fn all(client: &Client, names: &Names) -> Result<Vec<Volume>, Ec2Error
     Ok(found)
 }
 
+/// Some volumes by their ids, in one question; those that are gone are missing.
+///
+/// # Errors
+/// [`Ec2Error`].
+pub async fn some(client: &Client, ids: &[String]) -> Result<BTreeMap<String, Volume>, Ec2Error> {
+    let mut found = BTreeMap::new();
+    // A filter may name 200 values (EC2 API reference, Filter).
+    for ids in ids.chunks(200) {
+        let mut pages = client
+            .describe_volumes()
+            .filters(one_of("volume-id", ids))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(page) = pages.next().await {
+            if let Some(volume) = read(&page.map_err(ec2("DescribeVolumes"))?) {
+                found.insert(volume.id.clone(), volume);
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// One volume by its id; `None` if it is gone.
 ///
 /// # Errors
@@ -118,7 +136,7 @@ pub struct Wanted<'a> {
     /// The zone of its interface.
     pub zone: &'a str,
     /// What it should be.
-    pub shape: &'a Shape,
+    pub shape: &'a VolumeShape,
     /// The key's id, alias or ARN; `None`: the account's key for EBS.
     pub key: Option<&'a str>,
     /// What it is restored from.
@@ -194,7 +212,7 @@ pub async fn create(client: &Client, names: &Names, wanted: &Wanted<'_>) -> Resu
 ///
 /// # Errors
 /// [`Ec2Error`]; AWS's own words say when the next change is allowed.
-pub async fn modify(client: &Client, id: &str, shape: &Shape) -> Result<(), Ec2Error> {
+pub async fn modify(client: &Client, id: &str, shape: &VolumeShape) -> Result<(), Ec2Error> {
     let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     client
         .modify_volume()
@@ -242,12 +260,7 @@ pub async fn modifications(
     let mut newest: BTreeMap<String, (i64, Modification)> = BTreeMap::new();
     let mut pages = client
         .describe_volumes_modifications()
-        .filters(
-            aws_sdk_ec2::types::Filter::builder()
-                .name("volume-id")
-                .set_values(Some(ids.to_vec()))
-                .build(),
-        )
+        .filters(one_of("volume-id", ids))
         .into_paginator()
         .items()
         .send();
@@ -280,7 +293,7 @@ pub async fn tag(client: &Client, id: &str, key: &str, value: &str) -> Result<()
     let tagged = insist(
         KNOWN_WITHIN,
         |error| error.kind() == Kind::NotFound,
-        async || {
+        || async {
             client
                 .create_tags()
                 .resources(id)
@@ -341,7 +354,7 @@ pub async fn snapshot(
 /// [`Ec2Error`].
 pub async fn remove(client: &Client, id: &str) -> Result<(), Ec2Error> {
     let is_held = |error: &CallError| matches!(error.code(), "VolumeInUse" | "IncorrectState");
-    let removed = insist(LET_GO_WITHIN, is_held, async || {
+    let removed = insist(LET_GO_WITHIN, is_held, || async {
         client
             .delete_volume()
             .volume_id(id)

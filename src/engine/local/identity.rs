@@ -2,20 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8Path;
-
 use super::ports::{self, PortsWanted};
 use super::{LocalEngine, LocalError, bind_address};
-use crate::clock::Timestamp;
 use crate::engine::ClusterPlace;
-use crate::engine::effects::effect;
+use crate::engine::authorities::ensure_authorities;
 use crate::kafka::format::draw_uuid;
-use crate::node::home::{internal_ca_key, server_ca_key};
-use crate::pki::files::{ensure_private_folder, read_private, write_private};
-use crate::pki::{Authority, Role};
 use crate::spec::cluster::ClusterSpec;
 use crate::store::Store;
 use crate::store::documents::ClusterIdentity;
+use crate::vault::Vault;
 
 impl LocalEngine {
     pub(super) async fn draw(
@@ -36,10 +31,8 @@ impl LocalEngine {
             },
         )
         .await?;
-        let private = self.data.private(&place.name, &place.uid);
-        ensure_private_folder(&private)?;
-        let internal = authority(&internal_ca_key(&private), Role::Internal, place).await?;
-        let server = authority(&server_ca_key(&private), Role::Server, place).await?;
+        let vault = Vault::directory(self.data.private(&place.name, &place.uid));
+        let authorities = ensure_authorities(&vault, &place.name).await?;
         let mut voter_directory_ids = BTreeMap::new();
         for controller in wanted.controller_ids() {
             voter_directory_ids.insert(controller, draw_uuid()?);
@@ -49,21 +42,8 @@ impl LocalEngine {
             zones: wanted.zones.iter().cloned().collect(),
             base_port: Some(base_port),
             voter_directory_ids,
-            internal_ca_pem: internal.certificate_pem().to_owned(),
-            server_ca_pem: server.certificate_pem().to_owned(),
+            internal_ca_pem: authorities.internal_pem,
+            server_ca_pem: authorities.server_pem,
         })
     }
-}
-
-/// Reads an authority, or makes it. One that a cut create left is used.
-async fn authority(path: &Utf8Path, role: Role, place: &ClusterPlace) -> Result<Authority, LocalError> {
-    if let Some(text) = read_private(path)? {
-        return Ok(Authority::from_pem(&text)?);
-    }
-    effect("write an authority's key", async {
-        let authority = Authority::create(role, &place.name, Timestamp::now())?;
-        write_private(path, &authority.to_pem())?;
-        Ok(authority)
-    })
-    .await
 }

@@ -12,9 +12,6 @@ pub mod processes;
 /// The agent's program: installed once per version, started once per node.
 pub mod agent;
 
-/// `terraform-provider-msk clusters …`.
-pub mod command_line;
-
 mod identity;
 mod nodes;
 mod perform;
@@ -94,10 +91,7 @@ pub enum LocalError {
     Home(#[from] HomeError),
     /// Keys and certificates.
     #[error(transparent)]
-    Pki(#[from] crate::pki::Error),
-    /// Files of keys.
-    #[error(transparent)]
-    KeyFile(#[from] crate::pki::files::Error),
+    Vault(#[from] crate::vault::VaultError),
     /// Kafka's ids.
     #[error(transparent)]
     Format(#[from] crate::kafka::format::Error),
@@ -144,6 +138,9 @@ pub enum LocalError {
         #[source]
         cause: std::io::Error,
     },
+    /// A step that only an AWS account has.
+    #[error("internal: one machine has no network and no volumes; please report this")]
+    NotOnOneMachine,
     /// A node that is to start is in no document.
     #[error("internal: node {node} is to start without a place; please report this")]
     NoPlace {

@@ -9,7 +9,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::processes::{self, ProcessError, Role, running_on};
 use super::{LocalEngine, LocalError, agent, ports};
 use crate::engine::{ClusterPlace, NodePlace};
-use crate::node::home::{HOME_FORMAT, NodeDirectory, NodeHome};
+use crate::node::home::{HOME_FORMAT, NodeDirectory, NodeHome, PrivatePlace};
+use crate::node::place::StorePlace;
 use crate::observed::Seen;
 use crate::process::{self, Process};
 use crate::spec::ids::{ClusterName, ClusterUid, NodeId};
@@ -60,12 +61,12 @@ impl LocalEngine {
         let directory = self.node(place, node);
         let home = NodeHome {
             format: HOME_FORMAT,
-            store_root: self.data.store(),
+            store: StorePlace::Directory(self.data.store()),
             store_id: store.id().clone(),
             cluster_uid: place.uid.clone(),
             cluster_name: place.name.clone(),
             node_id: node,
-            private_directory: self.data.private(&place.name, &place.uid),
+            private: PrivatePlace::Directory(self.data.private(&place.name, &place.uid)),
             kafka_directory: self.kafka_directory(),
             java: java.program.clone(),
             java_version: java.release,

@@ -1,18 +1,17 @@
 //! [`Engine`] for one machine.
 
-use std::collections::BTreeMap;
-
 use super::{LocalEngine, LocalError, bind_address, directory};
 use crate::engine::run::Progress;
-use crate::engine::{BoxError, ClusterPlace, Engine, NodePlace};
+use crate::engine::{BoxError, ClusterPlace, Engine, Order, Sight};
 use crate::kafka::distribution;
 use crate::kafka::versions::KafkaVersion;
+use crate::observed::Seen;
 use crate::planner::step::{Action, Step};
 use crate::process::{boot_id, lives};
 use crate::spec::cluster::ClusterSpec;
 use crate::spec::ids::NodeId;
 use crate::store::Store;
-use crate::store::documents::{ClusterDesired, ClusterIdentity, NodeStatus};
+use crate::store::documents::{ClusterDesired, ClusterIdentity, ClusterPlaces, NodeStatus};
 
 impl LocalEngine {
     /// Whether there is a way to this version, without going it.
@@ -42,6 +41,10 @@ fn is_in_path(command: &str) -> bool {
 }
 
 impl Engine for LocalEngine {
+    fn arguments(&self) -> String {
+        format!("--data-directory {}", self.data().path())
+    }
+
     async fn check_host(&self, wanted: &ClusterSpec, steps: &[Step]) -> Result<(), BoxError> {
         let needs_room = |action: &Action| matches!(action, Action::ClaimIdentity | Action::StartNode(_));
         if steps.iter().any(|step| needs_room(&step.action)) {
@@ -58,7 +61,12 @@ impl Engine for LocalEngine {
         Ok(())
     }
 
-    async fn fetch_kafka(&self, version: KafkaVersion, progress: &Progress) -> Result<(), BoxError> {
+    async fn fetch_kafka(
+        &self,
+        _store: &Store,
+        version: KafkaVersion,
+        progress: &Progress,
+    ) -> Result<(), BoxError> {
         let say = |text: String| progress.say(&text);
         distribution::ensure(version, &self.sources(), &say)
             .await
@@ -75,12 +83,47 @@ impl Engine for LocalEngine {
         Ok(self.draw(store, place, wanted).await?)
     }
 
-    async fn observe_nodes(
+    async fn make_places(&self, _order: Order<'_>, _progress: &Progress) -> Result<(), BoxError> {
+        Err(LocalError::NotOnOneMachine.into())
+    }
+
+    async fn align_network(&self, _order: Order<'_>) -> Result<(), BoxError> {
+        Err(LocalError::NotOnOneMachine.into())
+    }
+
+    async fn align_objects(&self, _order: Order<'_>, _progress: &Progress) -> Result<(), BoxError> {
+        Err(LocalError::NotOnOneMachine.into())
+    }
+
+    async fn replace_volume(
         &self,
+        _order: Order<'_>,
+        _node: NodeId,
+        _progress: &Progress,
+    ) -> Result<(), BoxError> {
+        Err(LocalError::NotOnOneMachine.into())
+    }
+
+    async fn change_volume(
+        &self,
+        _order: Order<'_>,
+        _node: NodeId,
+        _progress: &Progress,
+    ) -> Result<(), BoxError> {
+        Err(LocalError::NotOnOneMachine.into())
+    }
+
+    async fn observe(
+        &self,
+        _store: &Store,
         place: &ClusterPlace,
         desired: Option<&ClusterDesired>,
-    ) -> Result<BTreeMap<NodeId, NodePlace>, BoxError> {
-        Ok(self.look_for_nodes(place, desired)?)
+        _places: Option<&ClusterPlaces>,
+    ) -> Result<Sight, BoxError> {
+        Ok(Sight {
+            nodes: self.look_for_nodes(place, desired)?,
+            security_group: Seen::Absent,
+        })
     }
 
     fn is_current(&self, status: &NodeStatus) -> bool {
@@ -90,15 +133,21 @@ impl Engine for LocalEngine {
             && incarnation.kafka.as_ref().is_none_or(lives)
     }
 
-    async fn start_node(&self, store: &Store, place: &ClusterPlace, node: NodeId) -> Result<(), BoxError> {
-        Ok(self.start(store, place, node).await?)
+    async fn start_node(&self, order: Order<'_>, node: NodeId, _progress: &Progress) -> Result<(), BoxError> {
+        Ok(self.start(order.store, order.place, node).await?)
     }
 
     fn last_words(&self, place: &ClusterPlace, node: NodeId) -> String {
         self.words_of(place, node)
     }
 
-    async fn remove_node(&self, place: &ClusterPlace, node: NodeId) -> Result<(), BoxError> {
+    async fn remove_node(
+        &self,
+        _store: &Store,
+        place: &ClusterPlace,
+        node: NodeId,
+        _progress: &Progress,
+    ) -> Result<(), BoxError> {
         Ok(self.remove_node_place(place, node).await?)
     }
 

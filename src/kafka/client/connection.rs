@@ -283,7 +283,7 @@ impl Connection {
 pub(super) fn who_we_are() -> ApiVersionsRequest {
     ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str(env!("CARGO_PKG_NAME")))
-        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")))
+        .with_client_software_version(StrBytes::from_static_str(crate::version::VERSION))
 }
 
 /// Version 0 of the answer to `ApiVersions`, which is older than variable-length integers.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use aws_lc_rs::digest;
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::fetch::Workshop;
 use super::lock::hex_digest;
@@ -29,17 +29,7 @@ pub(super) async fn fetch(
     let shown = without_secrets(&url);
     report(format!("downloading Kafka {version} from {shown}"));
     let file = workshop.scratch().join("archive");
-    let download = Run {
-        program: "curl",
-        arguments: ["--config", "-"].map(str::to_owned).to_vec(),
-        directory: workshop.scratch(),
-        // Not among the arguments: a URL may hold a password or a signature, and all users see those.
-        input: curl_settings(&url, file.as_str()),
-        task: format!("to download {shown}"),
-        way_out: "install curl, or leave `kafka_archive_url` out and let Maven fetch Kafka, or unpack an \
-            archive below `kafka_directory` yourself",
-    };
-    download.to_end().await?;
+    download(&url, &file, workshop.scratch()).await?;
 
     report(format!("checking and unpacking Kafka {version}"));
     let hashed = file.clone();
@@ -80,6 +70,20 @@ pub(super) async fn fetch(
     Ok(directory)
 }
 
+/// Downloads a file.
+pub(super) async fn download(url: &str, to: &Utf8Path, folder: &Utf8Path) -> Result<(), Error> {
+    let run = Run {
+        program: "curl",
+        arguments: ["--config", "-"].map(str::to_owned).to_vec(),
+        directory: folder,
+        // Not among the arguments: a URL may hold a password or a signature, and all users see those.
+        input: curl_settings(url, to.as_str()),
+        task: format!("to download {}", without_secrets(url)),
+        way_out: "install curl, or name a file or directory of this machine instead of a URL",
+    };
+    run.to_end().await
+}
+
 fn wanted_digest(version: KafkaVersion, archive: &Archive) -> Result<String, Error> {
     let Some(wanted) = archive.sha512.get(&version.to_string()) else {
         return Err(Error::NoDigest {
@@ -113,7 +117,7 @@ fn curl_settings(url: &str, output: &str) -> String {
 }
 
 /// A URL without user, password, query and fragment.
-fn without_secrets(url: &str) -> String {
+pub(super) fn without_secrets(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let plain = url.get(..end).unwrap_or_default();
     let Some((scheme, rest)) = plain.split_once("://") else {

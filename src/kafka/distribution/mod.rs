@@ -225,6 +225,41 @@ pub async fn ensure(
         })
 }
 
+/// Downloads a file with curl; `shown` in errors and texts is without what may be secret in a URL.
+///
+/// # Errors
+/// [`Error`].
+pub(crate) async fn download(url: &str, to: &Utf8Path, folder: &Utf8Path) -> Result<(), Error> {
+    archive::download(url, to, folder).await
+}
+
+/// A URL without user, password, query and fragment.
+pub(crate) fn shown(url: &str) -> String {
+    archive::without_secrets(url)
+}
+
+/// Runs a program to its end, in a folder.
+///
+/// # Errors
+/// [`Error`]: not there, or not successful, with its last words.
+pub(crate) async fn run(
+    program: &str,
+    arguments: Vec<String>,
+    folder: &Utf8Path,
+    task: &str,
+    way_out: &'static str,
+) -> Result<(), Error> {
+    let run = tool::Run {
+        program,
+        arguments,
+        directory: folder,
+        input: String::new(),
+        task: task.to_owned(),
+        way_out,
+    };
+    run.to_end().await
+}
+
 /// Finds a version that is already unpacked. Does not read the jars: for callers that start nodes.
 ///
 /// # Errors

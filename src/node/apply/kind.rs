@@ -111,6 +111,16 @@ pub(super) trait Kind {
         remaining: &mut Remaining,
     ) -> Result<(), ApplyError>;
 
+    /// Whether something is to be sent although the document is not new.
+    fn has_more(&self) -> bool {
+        false
+    }
+
+    /// When there is something to do at the latest.
+    fn next(&mut self) -> Instant {
+        self.work().snapshot.next()
+    }
+
     /// Brings the status in line with what was seen and done.
     fn show(&mut self);
 
@@ -126,10 +136,11 @@ pub(super) trait Kind {
             work.snapshot.taken();
         }
         self.work().desired.refresh(link.context).await?;
+        let has_more = self.has_more();
         let work = self.work();
         let wanted = work.desired.generation;
         let mut begun = Begun {
-            is_new: wanted > work.status.head().0,
+            is_new: wanted > work.status.head().0 || has_more,
             wanted,
             remaining: Remaining::default(),
         };
@@ -156,7 +167,7 @@ pub(super) trait Kind {
         let work = self.work();
         work.publish(context).await?;
         begun.remaining.check()?;
-        Ok(work.snapshot.next())
+        Ok(self.next())
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) async fn run(context: &Context, folder: &Prefix) -> Infallible {
             SNAPSHOT_EVERY
         };
         tokio::select! {
-            () = administrator.changes.changed(wait) => {}
+            _ = administrator.changes.changed(wait) => {}
             _ = kafka.changed() => {}
             () = in_charge_changes(context, &mut peers) => {}
             _ = certificates.changed() => administrator.disconnect(),
@@ -228,6 +228,7 @@ impl Administrator<'_> {
                 properties: Properties::load(self.context).await?,
             }),
         };
+        kinds.users.look_for_rotations(self.context).await;
         let mut link = Link {
             context: self.context,
             admin,

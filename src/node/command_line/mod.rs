@@ -28,6 +28,8 @@ struct CommandLine {
 enum Command {
     /// Runs the agent of one node.
     Run(Run),
+    /// Runs the agent of an EC2 machine.
+    Machine(Machine),
     /// Shows every cluster and node of a data directory.
     Status(Status),
     /// Starts every agent of a data directory, for a machine that was rebooted.
@@ -50,6 +52,14 @@ struct Run {
     /// How `--detach` starts the agent itself.
     #[arg(long, hide = true)]
     detached: bool,
+}
+
+/// What user data wrote.
+#[derive(Debug, Args)]
+struct Machine {
+    /// The boot file.
+    #[arg(value_name = "BOOT_FILE")]
+    boot_file: Utf8PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +115,7 @@ pub fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
     let done = match CommandLine::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Machine(arguments) => run::machine(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Start(arguments) => start_stop::start(&arguments),
         Command::Stop(arguments) => start_stop::stop(&arguments),

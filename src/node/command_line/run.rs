@@ -63,6 +63,13 @@ pub(super) fn run(arguments: &Run) -> Result<(), Failure> {
     }
 }
 
+pub(super) fn machine(arguments: &super::Machine) -> Result<(), Failure> {
+    log_to_stderr();
+    let ended = crate::node::machine::run(&arguments.boot_file)?;
+    tracing::info!(?ended, "the agent ends");
+    Ok(())
+}
+
 /// Starts an agent in a session of its own; returns when it holds the node's lock. One that runs
 /// already is what was wanted.
 pub(super) fn detach_if_needed(directory: &NodeDirectory) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::node::process::find_kafka;
 use crate::node::{lock, observer, phase};
 use crate::store::documents::keys::{self, PerNode, Single};
 use crate::store::documents::{ClusterDesired, NodePhase, NodeStatus};
-use crate::store::{Documents, Home, Store};
+use crate::store::{Documents, Store};
 
 /// One line of the table.
 #[derive(Debug, Serialize)]
@@ -85,7 +85,7 @@ fn tell_absence(line: &mut Line) {
 }
 
 async fn fill(line: &mut Line, home: &NodeHome) -> Result<(), Failure> {
-    let store = Store::open_existing(&Home::Directory(home.store_root.clone()), Some(&home.store_id)).await?;
+    let store = Store::open_existing(&home.store.home().await?, Some(&home.store_id)).await?;
     let documents = Documents::of_cluster(&store, &home.cluster_uid);
     let key = keys::single(&home.cluster_uid, Single::Cluster)?;
     if let Some(desired) = documents.read::<ClusterDesired>(&key).await?

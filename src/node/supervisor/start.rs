@@ -7,16 +7,19 @@ use tokio::time::Instant;
 
 use super::{Life, Supervisor};
 use crate::clock::Timestamp;
+use crate::node::certificates::Ensured;
 use crate::node::context::{Desired, KafkaState};
 use crate::node::kafka::{self, Kafka};
 use crate::node::problem::problem;
-use crate::node::{certificates, format, readiness, sync};
+use crate::node::{certificates, format, password, readiness, sync};
 use crate::store::documents::{NodeDesired, NodePhase, Problem, ProblemCode};
 
 /// After a failure that may pass by itself (a port is taken, a disk is full): wait this long.
 const RETRY_FAILED_START: Duration = Duration::from_secs(5);
 /// How often data that was not there, or another's, is looked for again. A person brings it back.
 const LOOK_FOR_DATA: Duration = Duration::from_secs(10);
+/// How often it is looked whether a controller has signed.
+const LOOK_FOR_CERTIFICATES: Duration = Duration::from_secs(1);
 /// How many lines of Kafka's log tell how far a recovery is.
 const RECOVERY_LINES: usize = 40;
 
@@ -40,7 +43,8 @@ impl Supervisor<'_> {
         self.context.take_restart();
         self.phase(NodePhase::Preparing, "");
         match self.prepare_and_start(desired).await {
-            Ok(kafka) => self.follow(kafka),
+            Ok(Some(kafka)) => self.follow(kafka),
+            Ok(None) => self.wait_for_certificates(),
             Err(what) => {
                 let retry = match what.code {
                     ProblemCode::DataMissing | ProblemCode::DataForeign => None,
@@ -76,10 +80,11 @@ impl Supervisor<'_> {
     /// Tries again under the same document once in a while, quietly: only data that is right again ends it.
     async fn look_for_data(&mut self, desired: &Arc<Desired>) {
         match self.prepare_and_start(desired).await {
-            Ok(kafka) => {
+            Ok(Some(kafka)) => {
                 self.phase(NodePhase::Preparing, "");
                 self.follow(kafka);
             }
+            Ok(None) => self.wait_for_certificates(),
             Err(what) => {
                 self.life = Life::Held {
                     under: Some(desired.generation),
@@ -88,6 +93,18 @@ impl Supervisor<'_> {
                 self.process_problem = Some(what);
             }
         }
+    }
+
+    /// Kafka cannot start before a controller has signed for this node.
+    fn wait_for_certificates(&mut self) {
+        self.life = Life::Down {
+            start_at: Some(Instant::now() + LOOK_FOR_CERTIFICATES),
+        };
+        self.process_problem = None;
+        self.phase(
+            NodePhase::Preparing,
+            "waits for a controller to sign its certificate",
+        );
     }
 
     /// Takes charge of a Kafka that was just started.
@@ -102,14 +119,18 @@ impl Supervisor<'_> {
         self.phase(next, progress);
     }
 
-    async fn prepare_and_start(&mut self, desired: &Arc<Desired>) -> Result<Kafka, Problem> {
+    /// Starts Kafka; `None` if it has to wait for its certificates.
+    async fn prepare_and_start(&mut self, desired: &Arc<Desired>) -> Result<Option<Kafka>, Problem> {
         // An agent before us may have started one and died before it was recorded.
         if let Some(running) = kafka::adopt(self.context) {
-            return Ok(running);
+            return Ok(Some(running));
         }
         format::ensure_formatted(self.context, desired).await?;
-        let found = certificates::ensure(self.context, desired, Timestamp::now())?;
-        self.context.certificates.send_replace(Some(found));
+        match certificates::ensure(self.context, desired, Timestamp::now()).await? {
+            Ensured::There(found) => self.context.certificates.send_replace(Some(found)),
+            Ensured::Awaited => return Ok(None),
+        };
+        password::ensure_own(self.context, desired).await?;
         kafka::write_properties(self.context, desired)?;
         let node = desired
             .node(self.context.node_id())
@@ -129,7 +150,7 @@ impl Supervisor<'_> {
                 ));
             }
         }
-        kafka::start(self.context, desired)
+        kafka::start(self.context, desired).map(Some)
     }
 
     /// Looks whether a Kafka that was started answers by now.

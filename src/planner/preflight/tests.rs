@@ -1,7 +1,7 @@
 use super::*;
-use crate::observed::account::{Vpc, Zone};
+use crate::observed::account::{ImageSeen, Vpc, Zone};
 use crate::planner::tests::world::spec as base;
-use crate::spec::cluster::Sources;
+use crate::spec::cluster::{AwsSpec, Sources};
 
 const REGION: &str = "eu-central-1";
 
@@ -26,6 +26,7 @@ fn account() -> Account {
     let zones = ["a", "b", "c"];
     let zone_name = |letter: &str| format!("{REGION}{letter}");
     let subnet = |letter: &str| Subnet {
+        zone_id: format!("euc1-{letter}"),
         vpc_id: "vpc-1".to_owned(),
         zone: zone_name(letter),
         free_addresses: 250,
@@ -57,8 +58,7 @@ fn account() -> Account {
             .map(|letter| ("m5.large".to_owned(), zone_name(letter)))
             .into(),
         security_groups: [("sg-apps".to_owned(), "vpc-1".to_owned())].into(),
-        key: None,
-        default_key: None,
+        ..Account::default()
     }
 }
 
@@ -308,4 +308,64 @@ fn groups_of_nodes_are_of_the_vpc_and_sources_fit_into_a_group() {
             "3 with a group + 58 with an IPv4 range = 61",
         )],
     );
+}
+
+#[test]
+fn an_image_must_be_there_available_and_of_the_machines_architecture() {
+    let mut spec = spec();
+    spec.aws = Some(AwsSpec {
+        image_id: Some("ami-1".to_owned()),
+        ..AwsSpec::default()
+    });
+    let mut account = account();
+    finds(
+        &spec,
+        &account,
+        &[(Error, "ami_id", "`ami-1` is not there in eu-central-1")],
+    );
+    let image = |architecture: &str, state: &str| {
+        Some(ImageSeen {
+            architecture: architecture.to_owned(),
+            state: state.to_owned(),
+        })
+    };
+    account.image = image("x86_64", "available");
+    finds(&spec, &account, &[]);
+    account.image = image("arm64", "pending");
+    finds(
+        &spec,
+        &account,
+        &[
+            (Error, "ami_id", "is pending"),
+            (Error, "ami_id", "is for arm64, and `m5.large` runs x86_64"),
+        ],
+    );
+}
+
+#[test]
+fn a_profile_and_a_boundary_of_the_user_must_be_there() {
+    let mut spec = spec();
+    spec.aws = Some(AwsSpec {
+        instance_profile: Some("kafka-node".to_owned()),
+        permissions_boundary: Some("arn:aws:iam::1:policy/bound".to_owned()),
+        ..AwsSpec::default()
+    });
+    let mut account = account();
+    finds(
+        &spec,
+        &account,
+        &[
+            (Error, "instance_profile", "no instance profile `kafka-node`"),
+            (
+                Error,
+                "permissions_boundary",
+                "no policy `arn:aws:iam::1:policy/bound`",
+            ),
+        ],
+    );
+    account.profile_roles = Some(0);
+    account.has_boundary = true;
+    finds(&spec, &account, &[(Error, "instance_profile", "has no role")]);
+    account.profile_roles = Some(1);
+    finds(&spec, &account, &[]);
 }

@@ -6,7 +6,7 @@ use super::world::{identity, spec};
 use crate::kafka::properties::{Scope, find};
 use crate::kafka::server_properties::render;
 use crate::kafka::versions::KafkaVersion;
-use crate::planner::document::first_document;
+use crate::planner::document::{Drawn, first_document};
 use crate::planner::outputs::{bootstrap_brokers, client_properties};
 use crate::planner::properties::{Profile, effective_changes};
 use crate::planner::server_properties::{NodeFiles, server_properties, super_users};
@@ -26,7 +26,7 @@ fn files() -> NodeFiles {
 }
 
 fn rendered(spec: &ClusterSpec, node: u32) -> String {
-    let desired = first_document(spec, &identity(spec));
+    let desired = first_document(spec, Drawn::on_one_machine(&identity(spec)));
     render(&server_properties(&desired, NodeId(node), &files()).unwrap())
 }
 
@@ -82,7 +82,7 @@ fn a_configuration_wins_over_defaults_but_never_over_security() {
         ]
         .into(),
     });
-    let desired = first_document(&spec, &identity(&spec));
+    let desired = first_document(&spec, Drawn::on_one_machine(&identity(&spec)));
     let lines = server_properties(&desired, NodeId(1), &files()).unwrap();
     assert_eq!(lines["num.partitions"], "6");
     assert_eq!(lines["log.retention.ms"], "3600000");
@@ -104,7 +104,7 @@ fn every_rendered_property_is_known_to_its_version_and_rightly_valued() {
             spec.kafka_version = version;
             spec.dedicated_controllers = dedicated;
             spec.encryption.in_cluster = in_cluster;
-            let desired = first_document(&spec, &identity(&spec));
+            let desired = first_document(&spec, Drawn::on_one_machine(&identity(&spec)));
             for node in &desired.nodes {
                 for (name, value) in server_properties(&desired, node.id, &files()).unwrap() {
                     // The authorizer and the providers read theirs themselves, so Kafka's table lacks them.
@@ -125,7 +125,7 @@ fn every_rendered_property_is_known_to_its_version_and_rightly_valued() {
 fn no_internal_listener_shares_trust_with_a_client_listener() {
     let mut spec = spec(3, 1);
     spec.authentication.client_ca_pem = vec!["client ca".to_owned()];
-    let desired = first_document(&spec, &identity(&spec));
+    let desired = first_document(&spec, Drawn::on_one_machine(&identity(&spec)));
     let lines = server_properties(&desired, NodeId(1), &files()).unwrap();
     for name in ["agent", "replication", "controller"] {
         let prefix = format!("listener.name.{name}.ssl");
@@ -158,7 +158,7 @@ fn no_internal_listener_shares_trust_with_a_client_listener() {
 fn ports_follow_the_formula_and_closed_listeners_have_no_endpoints() {
     let mut spec = spec(3, 1);
     spec.dedicated_controllers = true;
-    let desired = first_document(&spec, &identity(&spec));
+    let desired = first_document(&spec, Drawn::on_one_machine(&identity(&spec)));
     assert_eq!(
         bootstrap_brokers(&desired, ListenerName::ClientScram).unwrap(),
         "127.0.0.1:20006,127.0.0.1:20016,127.0.0.1:20026"
@@ -179,7 +179,7 @@ fn ports_follow_the_formula_and_closed_listeners_have_no_endpoints() {
 fn client_properties_have_limits_and_no_secrets() {
     let mut spec = spec(1, 1);
     spec.max_message_bytes = 2_000_000;
-    let desired = first_document(&spec, &identity(&spec));
+    let desired = first_document(&spec, Drawn::on_one_machine(&identity(&spec)));
     let texts = client_properties(&desired);
     assert_eq!(texts.keys().copied().collect::<Vec<_>>(), ["sasl_scram"]);
     insta::assert_snapshot!(texts["sasl_scram"]);

@@ -1,3 +1,5 @@
+mod account;
+
 /// Claims for documents in tests.
 pub(crate) mod claims;
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::account::{align_network, align_objects, instance, machine, make_places, replace_volume};
 use super::world::{identity, status};
 use crate::clock::Timestamp;
+use crate::observed::cloud::ObservedVolume;
 use crate::observed::{ObservedCluster, ObservedNode, Seen};
+use crate::planner::account::volume_shape;
 use crate::planner::document::{desired_document, removal_document};
 use crate::planner::step::Action;
 use crate::planner::{FollowUp, Plan, plan_cluster};
@@ -34,6 +37,8 @@ impl World {
     pub(super) fn begin_create(&mut self) {
         if self.seen.is_none() {
             self.seen = Some(ObservedCluster {
+                places: Seen::Absent,
+                security_group: Seen::Absent,
                 observed_at: self.now,
                 uid: ClusterUid::new("u"),
                 phase: Phase::Making,
@@ -64,12 +69,23 @@ impl World {
                     seen.identity = Seen::Known(identity(wanted.unwrap()));
                 }
             }
+            Action::MakePlaces => make_places(seen, wanted.unwrap()),
+            Action::AlignNetwork => align_network(seen, wanted.unwrap()),
+            Action::AlignObjects => align_objects(seen, wanted.unwrap()),
+            Action::ChangeVolume(node) => {
+                let machine = seen.nodes.get_mut(node).and_then(|node| node.machine.as_mut());
+                machine.unwrap().volume = Seen::Known(ObservedVolume {
+                    shape: volume_shape(wanted.unwrap(), *node),
+                    changing: None,
+                });
+            }
+            Action::ReplaceVolume(node) => replace_volume(seen, wanted.unwrap(), *node),
             Action::WriteDesired => {
                 let document = desired_document(wanted.unwrap(), seen).expect("an identity");
                 seen.desired = Seen::Known((next_generation(seen), document));
             }
             Action::StartNode(node) => {
-                set_phase(seen, *node, NodePhase::Starting, now);
+                set_phase(seen, *node, NodePhase::Starting, wanted, now);
             }
             Action::AwaitNodes(nodes) => {
                 for node in nodes {
@@ -78,7 +94,7 @@ impl World {
                         there.is_some_and(|there| there.agent == Seen::Known(())),
                         "{node} would never come up"
                     );
-                    set_phase(seen, *node, NodePhase::InSync, now);
+                    set_phase(seen, *node, NodePhase::InSync, wanted, now);
                 }
             }
             Action::AwaitProperties => {
@@ -140,12 +156,23 @@ fn next_generation(seen: &ObservedCluster) -> Generation {
         .map_or(Generation(1), |(generation, _)| generation.next())
 }
 
-fn set_phase(seen: &mut ObservedCluster, node: NodeId, phase: NodePhase, now: Timestamp) {
+fn set_phase(
+    seen: &mut ObservedCluster,
+    node: NodeId,
+    phase: NodePhase,
+    wanted: Option<&ClusterSpec>,
+    now: Timestamp,
+) {
     let (generation, document) = seen.desired.known().expect("a document");
     assert!(document.node(node).is_some(), "{node} is not in the document");
     let mut status = status(document, node, *generation, now);
     status.phase = phase;
+    let machine = wanted.and_then(|wanted| machine(wanted, node));
+    if machine.is_some() {
+        status.incarnation.instance_id = instance(node);
+    }
     let observed = ObservedNode {
+        machine,
         disk: Seen::Known(()),
         agent: Seen::Known(()),
         kafka: Seen::Known(()),

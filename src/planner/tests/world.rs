@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::clock::Timestamp;
 use crate::kafka::versions::KafkaVersion;
-use crate::planner::document::first_document;
+use crate::planner::document::{Drawn, first_document};
 use crate::spec::cluster::{
     AuthenticationSpec, ClusterSpec, DEFAULT_MAX_MESSAGE_BYTES, EncryptionSpec, LocalSpec, SizeSpec, Sources,
 };
@@ -37,6 +37,7 @@ pub(crate) fn spec(zones: u32, brokers_per_zone: u32) -> ClusterSpec {
         deletion_protection: true,
         tags: BTreeMap::new(),
         local: LocalSpec::default(),
+        aws: None,
     }
 }
 
@@ -54,7 +55,7 @@ pub(crate) fn identity(spec: &ClusterSpec) -> ClusterIdentity {
     ClusterIdentity {
         kafka_cluster_id: KafkaUuid::new("clusterAAAAAAAAAAAAAAA"),
         zones: spec.zones.iter().cloned().collect(),
-        base_port: Some(20_000),
+        base_port: spec.aws.is_none().then_some(20_000),
         voter_directory_ids: spec
             .controller_ids()
             .into_iter()
@@ -99,6 +100,7 @@ pub(crate) fn status(
         problem: None,
         applied: generation,
         dials_until: None,
+        asks_for_certificates: false,
         certificates_expire_at: None,
         view: brokers.contains(&node).then(|| PeerView {
             observed_at: now,
@@ -109,12 +111,13 @@ pub(crate) fn status(
             ..PeerView::default()
         }),
         unexpected_exits: 0,
+        machine: None,
     }
 }
 
 /// The document and the statuses of a cluster in which all is well.
 pub(crate) fn healthy(spec: &ClusterSpec, now: Timestamp) -> (ClusterDesired, BTreeMap<NodeId, NodeStatus>) {
-    let desired = first_document(spec, &identity(spec));
+    let desired = first_document(spec, Drawn::on_one_machine(&identity(spec)));
     let statuses = desired
         .nodes
         .iter()

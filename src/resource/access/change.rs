@@ -1,6 +1,6 @@
 //! Create, update and delete of a small object.
 
-use super::{Entity, LocalAccess, TIMEOUT, private_of, report};
+use super::{Entity, OpenAccess, TIMEOUT, private_of, report};
 use crate::engine::access::{
     AccessError, Kind, ObjectCreate, ObjectDelete, ObjectDeletion, ObjectOutcome, ObjectPlace, ObjectUpdate,
     StagedSecret,
@@ -20,7 +20,7 @@ fn limits(context: &Context<ProviderData>) -> Limits {
 pub(in crate::resource) async fn open_for_create<'a>(
     context: &'a Context<ProviderData>,
     diagnostics: &mut Diagnostics,
-) -> Option<(&'a ProviderData, &'a LocalAccess)> {
+) -> Option<(&'a ProviderData, &'a OpenAccess)> {
     let data = configured(context, diagnostics)?;
     let mut found = Diagnostics::new();
     if let Some(access) = data.access(&mut found).await {
@@ -227,7 +227,7 @@ fn as_planned(mut state: Object, planned: &Object) -> Object {
 
 /// Writes the entry of an object that was imported from elsewhere: with the first change, never before.
 async fn adopt<T: Entity>(
-    access: &LocalAccess,
+    access: &OpenAccess,
     data: &ProviderData,
     kept: &ObjectPrivate,
     place: &ObjectPlace<T::Kind>,

@@ -1,29 +1,38 @@
 //! The engine's view of topics, ACLs and users, opened once per process.
 
-use crate::engine::access::{Access, AccessError};
-use crate::engine::local::LocalEngine;
+use crate::engine::ClusterPlace;
+use crate::engine::access::{Access, AccessError, SecretsHome};
+use crate::engine::any::AnyEngine;
 use crate::resource::ProviderData;
 use crate::spec::ids::{ClusterName, ClusterUid};
 use crate::store::documents::{ClusterRecord, Tombstone, keys};
 use crate::store::{DocumentError, Documents};
 use crate::tfplugin::Diagnostics;
 
-/// The topics, ACLs and users of this machine's clusters.
-pub(in crate::resource) type LocalAccess = Access<LocalEngine>;
+/// The topics, ACLs and users of the clusters of one control store.
+pub(in crate::resource) type OpenAccess = Access<AnyEngine>;
 
 impl ProviderData {
     /// Topics, ACLs and users, on a store that is there already.
-    pub(in crate::resource) async fn access(&self, diagnostics: &mut Diagnostics) -> Option<&LocalAccess> {
+    pub(in crate::resource) async fn access(&self, diagnostics: &mut Diagnostics) -> Option<&OpenAccess> {
         let clusters = self.clusters(diagnostics).await?;
         Some(self.access.get_or_init(|| async { Access::new(clusters) }).await)
     }
 
-    /// Where a cluster keeps what only its owner may read; `None` before the engine is open.
-    pub(in crate::resource) fn private_directory(
+    /// Where the passwords of a cluster's users lie.
+    pub(in crate::resource) async fn secrets_home(
         &self,
         (name, uid): (&ClusterName, &ClusterUid),
-    ) -> Option<camino::Utf8PathBuf> {
-        Some(self.clusters.get()?.engine().data().private(name, uid))
+    ) -> Result<SecretsHome, AccessError> {
+        let clusters = self.clusters.get().ok_or(AccessError::Internal {
+            what: "a secret before the engine is open",
+        })?;
+        let place = ClusterPlace {
+            name: name.clone(),
+            uid: uid.clone(),
+        };
+        let home = clusters.engine().secrets(&place, clusters.store()).await;
+        home.map_err(AccessError::Engine)
     }
 }
 

@@ -61,6 +61,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(directory.path().join("data")).unwrap();
         let engine = crate::engine::local::LocalEngine::new(crate::engine::local::Settings::new(root));
+        let engine = crate::engine::any::AnyEngine::Local(Box::new(engine));
         let store = engine.open_or_create().await.unwrap();
         let uid = ClusterUid::new("0123456789abcdef0123456789abcdef");
         let record = ClusterRecord {
@@ -108,6 +109,7 @@ impl World {
     pub(in crate::resource) fn process(&self) -> Context<ProviderData> {
         let root = Utf8PathBuf::from_path_buf(self.directory.path().join("data")).unwrap();
         let data = ProviderData {
+            engine: std::sync::OnceLock::new(),
             settings: Settings::Local(LocalSettings {
                 data_directory: root,
                 kafka_directory: None,
@@ -238,9 +240,11 @@ impl Agent {
             problem: None,
             applied: Generation(1),
             dials_until: None,
+            asks_for_certificates: false,
             certificates_expire_at: None,
             view: None,
             unexpected_exits: 0,
+            machine: None,
         };
         self.publish(PerNode::Node, generation, &status).await;
         self.publish(PerNode::Topics, generation, &topics).await;
@@ -325,6 +329,7 @@ impl Kafka {
             let seen = UserObserved {
                 mechanisms: [(wanted.mechanism.clone(), wanted.iterations)].into(),
                 applied_generation: Some(wanted.generation),
+                applied_version: None,
             };
             self.users.users.insert(name.clone(), seen);
         }

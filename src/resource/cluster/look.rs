@@ -6,7 +6,7 @@ use super::{held_key, name_of, private_of, state, wanted};
 use crate::engine::cluster::{ClusterError, ClusterHandle, Found, Look, Outcome};
 use crate::engine::configurations;
 use crate::observed::Seen as Fact;
-use crate::resource::engine::LocalClusters;
+use crate::resource::engine::OpenClusters;
 use crate::resource::private::{self, ClusterPrivate, KeptRevision};
 use crate::resource::walk::{KnownCluster, KnownRevision};
 use crate::resource::{ProviderData, written};
@@ -86,7 +86,7 @@ pub(super) async fn read(context: &Context<ProviderData>, request: &ReadRequest,
 /// when somebody reads it. A node that needs help is no reason to wait.
 async fn settled(
     context: &Context<ProviderData>,
-    clusters: &LocalClusters,
+    clusters: &OpenClusters,
     handle: &ClusterHandle,
     patience: Duration,
 ) -> Result<Look, ClusterError> {
@@ -108,7 +108,7 @@ async fn settled(
 /// After an apply that did what it had to, while another node comes up by itself.
 pub(super) async fn settle_outcome(
     context: &Context<ProviderData>,
-    clusters: &LocalClusters,
+    clusters: &OpenClusters,
     outcome: &mut Outcome,
 ) {
     let is_healing = outcome
@@ -211,7 +211,7 @@ async fn restore(
     };
     let mut applied = schema.with_defaults(&config);
     let attached = wanted::attached(Some(data), &config).await;
-    wanted::choose_again(&mut applied, &config, &attached);
+    wanted::choose_again(data, &mut applied, &config, &attached);
     for (name, attribute) in schema.attributes() {
         let is_told = attribute.is_computed() && !attribute.is_optional();
         let value = applied.get(name);
@@ -220,7 +220,7 @@ async fn restore(
             state.set(name, value.clone());
         }
     }
-    state.set("tags_all", applied.get("tags").clone());
+    state.set("tags_all", applied.get("tags_all").clone());
     if state.try_get("timeouts").is_none() {
         state.set("timeouts", applied.get("timeouts").clone());
     }

@@ -1,10 +1,10 @@
 //! The plan of `msk_cluster`: a function of configuration, prior state and private state. What of
 //! other resources it needs comes from the memory of the walk or from revisions, which never change.
 
-use super::{held_key, look, name_of, private_of, refusals, schema, state, wanted};
+use super::{held_key, look, name_of, preflight, private_of, refusals, schema, state, wanted};
 use crate::clock::Timestamp;
 use crate::observed::ObservedCluster;
-use crate::planner::document::waiting_for_restart;
+use crate::planner::document::{Drawn, waiting_for_restart};
 use crate::planner::report::planned_operations;
 use crate::planner::{self, plan_cluster};
 use crate::resource::private::{self, ClusterPrivate};
@@ -38,7 +38,7 @@ pub(super) async fn create(context: &Context<ProviderData>, request: &PlanReques
     }
     let data = context.data().map(AsRef::as_ref);
     let attached = wanted::attached(data, config).await;
-    wanted::choose(&mut planned, config, &attached);
+    wanted::choose(data, &mut planned, config, &attached);
     let tainted = name_of(&planned).and_then(|name| {
         context
             .data()
@@ -49,11 +49,12 @@ pub(super) async fn create(context: &Context<ProviderData>, request: &PlanReques
     } else {
         planned.set("id", planned.get("name").clone());
     }
-    refusals::refuse_values(&planned, false, found);
-    refusals::warn_of_recorded(config, found);
+    refusals::refuse_values(data, &planned, false, found);
+    refusals::warn_of_recorded(data, config, found);
     let spec = wanted::for_plan(data, &planned, config, &attached, found);
     if let Some(spec) = &spec {
         warn_about_cluster(spec, found);
+        preflight::check(data, spec, found).await;
         let made = plan_cluster(Some(spec), None, Timestamp::default());
         planned.set("planned_operations", state::operations(planned_operations(&made)));
         warn(&made, found);
@@ -88,14 +89,14 @@ pub(super) async fn update(context: &Context<ProviderData>, request: &PlanReques
     wanted::keep_choices(&mut applied, prior);
     let data = context.data().map(AsRef::as_ref);
     let attached = wanted::attached(data, config).await;
-    wanted::choose(&mut planned, config, &attached);
+    wanted::choose(data, &mut planned, config, &attached);
     if planned.get("name") != prior.get("name") {
         // Half of a replacement: the second plan says the rest.
         plan.planned = Some(planned);
         return;
     }
-    refusals::refuse_values(&planned, true, found);
-    refusals::refuse_changes(&applied, &planned, found);
+    refusals::refuse_values(data, &planned, true, found);
+    refusals::refuse_changes(data, &applied, &planned, found);
     let has_changes = planned != *prior;
     if planned.get("max_message_bytes") != prior.get("max_message_bytes") {
         // It carries the message limits.
@@ -107,10 +108,14 @@ pub(super) async fn update(context: &Context<ProviderData>, request: &PlanReques
     match (&spec, &kept.observed) {
         (Some(spec), Some(observed)) => {
             refuse_restarts(spec, observed, &applied, &planned, found);
+            if preflight::is_due(&applied, &planned) {
+                preflight::check(data, spec, found).await;
+            }
             let made = plan_cluster(Some(spec), Some(observed), observed.observed_at);
             warn(&made, found);
+            refusals::refuse_losses(&made.report.lost, &planned, found);
             if has_changes || !made.is_empty() {
-                refusals::warn_of_recorded(config, found);
+                refusals::warn_of_recorded(data, config, found);
                 warn_about_cluster(spec, found);
                 planned.set("planned_operations", state::operations(planned_operations(&made)));
             }
@@ -121,7 +126,7 @@ pub(super) async fn update(context: &Context<ProviderData>, request: &PlanReques
             kept.planned = Some(made.steps);
         }
         _ if has_changes => {
-            refusals::warn_of_recorded(config, found);
+            refusals::warn_of_recorded(data, config, found);
             for unknown in ["planned_operations", "state", "brokers"] {
                 planned.set(unknown, Value::unknown());
             }
@@ -189,10 +194,10 @@ fn refuse_restarts(
     if applied.get("configuration") == planned.get("configuration") || diagnostics.has_errors() {
         return;
     }
-    let (Some(identity), Some((_, before))) = (observed.identity.known(), observed.desired.known()) else {
+    let (Some(drawn), Some((_, before))) = (Drawn::seen(spec, observed), observed.desired.known()) else {
         return;
     };
-    let waiting = waiting_for_restart(spec, identity, before);
+    let waiting = waiting_for_restart(spec, drawn, before);
     if waiting.is_empty() {
         return;
     }

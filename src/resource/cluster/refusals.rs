@@ -4,6 +4,7 @@
 //! An error about an existing cluster needs a change that the user made, because Terraform plans
 //! normally before it plans a destroy.
 
+use crate::resource::ProviderData;
 use crate::resource::standing::{self, Standing};
 use crate::tfplugin::{Attr, AttributePath, Diagnostics, Object, Value};
 
@@ -11,7 +12,12 @@ const WAY_OUT: &str =
     "Write the former value. `terraform destroy -refresh=false` destroys the cluster as it is.";
 
 /// Values that no cluster of this version can have. `is_there`: they are asked of a cluster that exists.
-pub(super) fn refuse_values(planned: &Object, is_there: bool, diagnostics: &mut Diagnostics) {
+pub(super) fn refuse_values(
+    data: Option<&ProviderData>,
+    planned: &Object,
+    is_there: bool,
+    diagnostics: &mut Diagnostics,
+) {
     let way_out = if is_there { WAY_OUT } else { "Take it out." };
     let mut refuse = |path: AttributePath, shown: &str| {
         let detail = format!("`{path}` = {shown} is not in this version. {way_out}");
@@ -19,6 +25,11 @@ pub(super) fn refuse_values(planned: &Object, is_there: bool, diagnostics: &mut 
     };
     if let Attr::Known(mode @ "ZOOKEEPER") = planned.str("metadata_mode") {
         refuse(AttributePath::of("metadata_mode"), &format!("\"{mode}\""));
+    }
+    if data.is_some_and(ProviderData::is_aws)
+        && let Attr::Known(zone) = planned.str("private_zone_id")
+    {
+        refuse(AttributePath::of("private_zone_id"), &format!("{zone:?}"));
     }
     if let Attr::Known(authentication) = planned.object("authentication")
         && authentication.boolean("iam") == Attr::Known(true)
@@ -47,9 +58,14 @@ pub(super) fn refuse_values(planned: &Object, is_there: bool, diagnostics: &mut 
 }
 
 /// What a plan refuses, once more at apply: a plan may have been made only to destroy.
-pub(super) fn refuse_at_apply(applied: &Object, planned: &Object, diagnostics: &mut Diagnostics) {
-    refuse_values(planned, true, diagnostics);
-    refuse_changes(applied, planned, diagnostics);
+pub(super) fn refuse_at_apply(
+    data: Option<&ProviderData>,
+    applied: &Object,
+    planned: &Object,
+    diagnostics: &mut Diagnostics,
+) {
+    refuse_values(data, planned, true, diagnostics);
+    refuse_changes(data, applied, planned, diagnostics);
 }
 
 /// Changes that need a restart or more brokers, which is not in this version.
@@ -64,9 +80,26 @@ const LATER: [&str; 5] = [
 /// Changes of what a cluster is formatted with.
 const NEVER_YET: [&str; 3] = ["dedicated_controllers", "controller_subnet_ids", "metadata_mode"];
 
+/// The same, of clusters in an AWS account: on one machine these are only recorded.
+const LATER_ON_AWS: [&str; 5] = [
+    "instance_type",
+    "controller_instance_type",
+    "ami_id",
+    "instance_profile",
+    "permissions_boundary",
+];
+const NEVER_ON_AWS: [&str; 4] = ["kms_key_id", "copy_ami", "self_healing", "restore_snapshot_ids"];
+
 /// Compares what is planned with what was last applied.
-pub(super) fn refuse_changes(applied: &Object, planned: &Object, diagnostics: &mut Diagnostics) {
-    for name in LATER {
+pub(super) fn refuse_changes(
+    data: Option<&ProviderData>,
+    applied: &Object,
+    planned: &Object,
+    diagnostics: &mut Diagnostics,
+) {
+    let is_aws = data.is_some_and(ProviderData::is_aws);
+    let on_aws = |names: &'static [&'static str]| names.iter().filter(move |_| is_aws);
+    for name in LATER.iter().chain(on_aws(&LATER_ON_AWS)) {
         for (path, change) in changes(applied, planned, name) {
             let detail = format!(
                 "A change of `{path}`{change} of a cluster that exists is not in this version. {WAY_OUT}"
@@ -74,7 +107,7 @@ pub(super) fn refuse_changes(applied: &Object, planned: &Object, diagnostics: &m
             diagnostics.error(&path, "Not in this version", detail);
         }
     }
-    for name in NEVER_YET {
+    for name in NEVER_YET.iter().chain(on_aws(&NEVER_ON_AWS)) {
         for (path, change) in changes(applied, planned, name) {
             let detail = format!(
                 "`{path}`{change} cannot change on a cluster that exists: its nodes were made for the former value. \
@@ -92,6 +125,20 @@ pub(super) fn refuse_changes(applied: &Object, planned: &Object, diagnostics: &m
              and move its clients. {WAY_OUT}"
         );
         diagnostics.error(&AttributePath::of("volume_size"), "Volumes never shrink", detail);
+    }
+}
+
+/// What was lost and cannot come back: an error, until the user says what becomes of it. Not for a cluster that may be
+/// destroyed: Terraform plans normally before it plans that.
+pub(super) fn refuse_losses(lost: &[String], planned: &Object, diagnostics: &mut Diagnostics) {
+    let path = AttributePath::of("replace_volumes");
+    let is_protected = planned.boolean("deletion_protection") != Attr::Known(false);
+    for text in lost {
+        if is_protected {
+            diagnostics.error(&path, "A volume is gone", text.clone());
+        } else {
+            diagnostics.warning(&path, "A volume is gone", text.clone());
+        }
     }
 }
 
@@ -134,7 +181,10 @@ fn short(value: &Value) -> Option<String> {
 }
 
 /// One warning with the attributes that the user wrote and that one machine records without effect.
-pub(super) fn warn_of_recorded(config: &Object, diagnostics: &mut Diagnostics) {
+pub(super) fn warn_of_recorded(data: Option<&ProviderData>, config: &Object, diagnostics: &mut Diagnostics) {
+    if data.is_some_and(|data| data.is_unknown() || data.is_aws()) {
+        return;
+    }
     let is_recorded = |standing: &Standing| matches!(standing, Standing::Warned | Standing::WarnedBut(_));
     let written: Vec<String> = standing::CLUSTER
         .iter()

@@ -35,6 +35,7 @@ pub(super) fn resource() -> Schema {
 pub(super) fn inputs() -> Vec<(&'static str, Attribute)> {
     let mut all = place();
     all.extend(machines());
+    all.extend(instances());
     all.extend(access());
     all.extend(kafka());
     all.extend(care());
@@ -105,6 +106,38 @@ fn machines() -> Vec<(&'static str, Attribute)> {
         ("controller_subnet_ids", texts().description(
             "1 to 3 subnets for dedicated controllers, such as a third zone for a cluster with brokers in two. \
              Left out: the brokers' subnets. A change is not possible yet.",
+        )),
+    ]
+}
+
+fn instances() -> Vec<(&'static str, Attribute)> {
+    vec![
+        ("ami_id", string().optional().description(
+            "AWS: the image of every node, such as one that your organization has hardened. It must be like Amazon \
+             Linux 2023: systemd, cloud-init, XFS, glibc 2.34 or newer, the architecture of `instance_type`. Left \
+             out: the newest Amazon Linux 2023 at creation, which is then kept. Recorded, not enforced, on one machine.",
+        )),
+        ("copy_ami", boolean().default(true).description(
+            "AWS: whether the image is copied into the account, so that a machine can be replaced in years, when its \
+             owner no longer offers it. The copy goes away with the cluster. Recorded, not enforced, on one machine.",
+        )),
+        ("self_healing", string().default("always").description(
+            "AWS: what replaces a machine that is lost. `always`: an Auto Scaling group of one for each node does so at \
+             any time, while nobody runs Terraform. `apply`: machines are plain instances, and the next apply starts \
+             another one. Recorded, not enforced, on one machine.",
+        )),
+        ("replace_volumes", texts().description(
+            "AWS: ids of brokers, such as `[2]`, whose volume is gone and that get an empty one, which is filled from \
+             the other replicas. Without it a lost volume is an error of the plan. Take it out after the apply. \
+             Recorded, not enforced, on one machine.",
+        )),
+        ("instance_profile", string().optional().description(
+            "AWS: the name of your own instance profile for every node. Left out: a role and a profile for each node, \
+             which may do what this node does and nothing else. With a profile of your own every node may do what \
+             any of them may. Recorded, not enforced, on one machine.",
+        )),
+        ("permissions_boundary", string().optional().description(
+            "AWS: the ARN of the policy that bounds the nodes' roles. Recorded, not enforced, on one machine.",
         )),
     ]
 }

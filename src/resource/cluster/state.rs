@@ -20,11 +20,11 @@ pub(super) fn set_computed(state: &mut Object, seen: &ObservedCluster) {
         state.set("kafka_cluster_id", identity.kafka_cluster_id.as_str());
     }
     if let Seen::Known((_, desired)) = &seen.desired {
-        set_endpoints(state, desired);
+        set_endpoints(state, desired, seen);
     }
 }
 
-fn set_endpoints(state: &mut Object, desired: &ClusterDesired) {
+fn set_endpoints(state: &mut Object, desired: &ClusterDesired, seen: &ObservedCluster) {
     let listeners = [
         ("bootstrap_brokers", ListenerName::ClientPlaintext),
         ("bootstrap_brokers_tls", ListenerName::ClientTls),
@@ -38,14 +38,14 @@ fn set_endpoints(state: &mut Object, desired: &ClusterDesired) {
         "client_properties",
         Value::map(outputs::client_properties(desired)),
     );
-    let brokers = outputs::brokers(desired).into_iter().map(|broker| {
+    let brokers = outputs::brokers(desired, seen).into_iter().map(|broker| {
         Object::new()
             .with("id", broker.id.0)
             .with("zone", broker.zone)
             .with("host", broker.host)
-            .with("instance_id", Value::Null)
-            .with("volume_id", Value::Null)
-            .with("private_ip", Value::Null)
+            .with("instance_id", broker.instance_id)
+            .with("volume_id", broker.volume_id)
+            .with("private_ip", broker.private_ip)
     });
     state.set("brokers", Value::list(brokers));
 }

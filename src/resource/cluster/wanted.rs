@@ -1,7 +1,7 @@
 //! From what was written to a checked `ClusterSpec`, with the attached configuration and the choices
 //! that the provider makes where nothing is written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::configurations;
 use crate::resource::ProviderData;
@@ -21,6 +21,8 @@ pub(super) fn check(config: &Object, diagnostics: &mut Diagnostics) {
         &ClusterContext {
             configuration,
             local: LocalSpec::default(),
+            is_aws: false,
+            default_tags: BTreeMap::new(),
         },
         diagnostics,
     );
@@ -41,6 +43,8 @@ pub(super) fn for_plan(
         &ClusterContext {
             configuration: attached.as_ref(),
             local,
+            is_aws: data.is_some_and(ProviderData::is_aws),
+            default_tags: data.map(ProviderData::default_tags).unwrap_or_default(),
         },
         diagnostics,
     )
@@ -124,7 +128,12 @@ pub(super) async fn attached(data: Option<&ProviderData>, config: &Object) -> At
 }
 
 /// Fills in what the provider chooses where nothing is written.
-pub(super) fn choose(planned: &mut Object, config: &Object, attached: &Attr<AttachedConfiguration>) {
+pub(super) fn choose(
+    data: Option<&ProviderData>,
+    planned: &mut Object,
+    config: &Object,
+    attached: &Attr<AttachedConfiguration>,
+) {
     if config.get("max_message_bytes").is_null() {
         let value = match attached {
             Attr::Unknown => Value::unknown(),
@@ -135,9 +144,14 @@ pub(super) fn choose(planned: &mut Object, config: &Object, attached: &Attr<Atta
         };
         planned.set("max_message_bytes", value);
     }
-    planned.set("tags_all", planned.get("tags").clone());
+    planned.set("tags_all", tags_all(data, planned));
     if config.get("dedicated_controllers").is_null() && planned.get("dedicated_controllers").is_unknown() {
-        planned.set("dedicated_controllers", false);
+        let chosen = match data {
+            Some(data) if data.is_unknown() => Value::unknown(),
+            Some(data) => data.is_aws().into(),
+            None => false.into(),
+        };
+        planned.set("dedicated_controllers", chosen);
     }
     if config.get("controller_instance_type").is_null()
         && planned.get("controller_instance_type").is_unknown()
@@ -159,6 +173,23 @@ pub(super) fn choose(planned: &mut Object, config: &Object, attached: &Attr<Atta
     {
         planned.set("volume_throughput", throughput);
     }
+}
+
+/// The tags of the cluster over those of the provider block.
+fn tags_all(data: Option<&ProviderData>, planned: &Object) -> Value {
+    let tags = planned.get("tags");
+    let defaults = data.map(ProviderData::default_tags).unwrap_or_default();
+    if defaults.is_empty() || tags.is_unknown() {
+        return tags.clone();
+    }
+    let mut all: BTreeMap<String, Value> = defaults
+        .into_iter()
+        .map(|(key, value)| (key, Value::from(value)))
+        .collect();
+    if let Attr::Known(own) = planned.map("tags") {
+        all.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    Value::map(all)
 }
 
 fn configured_bytes(attached: &AttachedConfiguration) -> Option<u32> {
@@ -239,13 +270,18 @@ fn with_kept_choices(config: &Object, planned: &Object) -> Object {
 }
 
 /// A configuration with its defaults as the plan of its create had it; for import.
-pub(super) fn choose_again(applied: &mut Object, config: &Object, attached: &Attr<AttachedConfiguration>) {
+pub(super) fn choose_again(
+    data: &ProviderData,
+    applied: &mut Object,
+    config: &Object,
+    attached: &Attr<AttachedConfiguration>,
+) {
     for name in CHOSEN {
         if applied.get(name).is_null() {
             applied.set(name, Value::unknown());
         }
     }
-    choose(applied, config, attached);
+    choose(Some(data), applied, config, attached);
 }
 
 /// The rule of names, before one becomes part of a key.

@@ -10,14 +10,16 @@ pub(super) fn schema() -> Schema {
         "Managed streaming for Apache Kafka, run by you: this provider creates and looks after the brokers \
          itself.\n\n\
          Exactly one of `local` and `aws` says where clusters run. With `local = {}` they run on this machine, \
-         as real Apache Kafka processes that live on after Terraform has ended.",
+         as real Apache Kafka processes that live on after Terraform has ended. With `aws = { … }` they run in your \
+         AWS account: EC2 instances in your subnets, data on encrypted EBS volumes, lost instances replaced while nobody \
+         runs Terraform.",
     )
     .attribute("local", object(local()).optional().description(
         "Clusters run on this machine. `local = {}` is enough: every member has a default. \
          Excludes `aws`.",
     ))
     .attribute("aws", object(aws::schema::members()).optional().description(
-        "Clusters run in your AWS account. Not in this version: refused with an error. Excludes `local`.",
+        "Clusters run in your AWS account, as EC2 instances that look after themselves. Excludes `local`.",
     ))
 }
 

@@ -60,7 +60,6 @@ pub(super) fn check_one_engine(config: &Object, diagnostics: &mut Diagnostics) {
     }
     if let Attr::Known(aws) = config.object("aws") {
         check_archive("aws", aws, diagnostics);
-        #[cfg(feature = "aws")]
         super::aws::settings::check(aws, diagnostics);
     }
 }
@@ -95,7 +94,6 @@ fn check_archive(block: &str, settings: &Object, diagnostics: &mut Diagnostics) 
 
 /// Reads the settings of an accepted block. `None` beside an error.
 pub(super) fn read(config: &Object, diagnostics: &mut Diagnostics) -> Option<Settings> {
-    #[cfg(feature = "aws")]
     match config.object("aws") {
         Attr::Known(aws) if aws.is_wholly_known() => {
             return Some(Settings::Aws(Box::new(super::aws::settings::read(aws))));

@@ -1,12 +1,16 @@
 //! Where a user's password comes from, and the file that holds it.
 
-use super::{ScramSecret, secret_path};
-use crate::engine::access::{AccessError, ObjectPlace, ObjectReading, StagedSecret, Users, secrets};
+use super::ScramSecret;
+use super::plan::Change;
+use crate::engine::access::{
+    AccessError, ObjectPlace, ObjectReading, SecretsHome, StagedSecret, Users, secrets,
+};
 use crate::process::holder_lives;
 use crate::resource::ProviderData;
-use crate::resource::access::{Entity as _, LocalAccess};
+use crate::resource::access::{Entity as _, OpenAccess};
 use crate::resource::private::ObjectPrivate;
 use crate::secret::Secret;
+use crate::spec::ids::{ClusterName, ClusterUid};
 use crate::spec::objects::{PasswordSource, UserSpec};
 use crate::store::documents::{Phase, SecretReference, UserDesired};
 use crate::tfplugin::{Attr, Context, DeleteRequest, Diagnostics, Object, chain};
@@ -36,7 +40,7 @@ impl Made {
 /// the entry refers to what is there, and the engine refuses it.
 pub(super) async fn for_create(
     data: &ProviderData,
-    access: &LocalAccess,
+    access: &OpenAccess,
     place: &ObjectPlace<Users>,
     spec: &UserSpec,
     config: &Object,
@@ -50,7 +54,7 @@ pub(super) async fn for_create(
         return Ok(Made::kept(there));
     }
     let version = reading.entry.as_ref().map_or(0, |entry| entry.secret_version);
-    stage(data, place, &reading, version + 1, spec, config)
+    stage(data, place, &reading, version + 1, spec, config).await
 }
 
 /// Whether a create may take over what is there: left by a dead run of this caller, or gone outside.
@@ -73,10 +77,10 @@ fn is_left_over(data: &ProviderData, reading: &ObjectReading<Users>, there: &Use
 /// The secret of a user that changes: the one that it has, or a new password in the same file.
 pub(super) async fn for_update(
     data: &ProviderData,
-    access: &LocalAccess,
+    access: &OpenAccess,
     place: &ObjectPlace<Users>,
     kept: &ObjectPrivate,
-    (spec, is_new): (&UserSpec, bool),
+    (spec, change): (&UserSpec, Change),
     config: &Object,
 ) -> Result<Made, AccessError> {
     let place = ObjectPlace {
@@ -92,13 +96,24 @@ pub(super) async fn for_update(
         });
     };
     // Only the holder of the claim writes the file; another's update is refused by the engine.
-    if there.claim.id != kept.claim || !is_new {
+    if there.claim.id != kept.claim {
         return Ok(Made::kept(there));
     }
-    stage(data, &place, &reading, there.secret_version + 1, spec, config)
+    if !change.is_new_password {
+        if change.is_new_key
+            && let SecretReference::SecretsManager(arn) = &there.secret
+            && !matches!(spec.source, PasswordSource::Given { .. })
+            && let SecretsHome::Managed(secrets) = data.secrets_home((&place.cluster, &reading.uid)).await?
+        {
+            let key = config.string("kms_key_id").known();
+            secrets.set_key(arn, key.as_deref()).await?;
+        }
+        return Ok(Made::kept(there));
+    }
+    stage(data, &place, &reading, there.secret_version + 1, spec, config).await
 }
 
-fn stage(
+async fn stage(
     data: &ProviderData,
     place: &ObjectPlace<Users>,
     reading: &ObjectReading<Users>,
@@ -106,19 +121,46 @@ fn stage(
     spec: &UserSpec,
     config: &Object,
 ) -> Result<Made, AccessError> {
+    let home = data.secrets_home((&place.cluster, &reading.uid)).await?;
+    if let PasswordSource::Given { arn } = &spec.source {
+        return given(&home, arn.as_deref(), &place.name, version).await;
+    }
     let password = password(spec, config)?;
-    let directory = data
-        .private_directory((&place.cluster, &reading.uid))
-        .ok_or(AccessError::Internal {
-            what: "a secret without a data directory",
-        })?;
-    let staged = secrets::stage(&directory, &place.name, &password, reading.entry.is_none())?;
+    let key = config.string("kms_key_id").known();
+    let is_first = reading.entry.is_none();
+    let staged = home
+        .stage(&place.name, &password, key.as_deref(), is_first)
+        .await?;
     Ok(Made {
-        reference: SecretReference::File(staged.path().as_str().to_owned()),
+        reference: staged.reference(),
         version,
         fingerprint: staged.fingerprint().to_owned(),
         staged: Some(staged),
     })
+}
+
+/// A secret that the user brings.
+async fn given(
+    home: &SecretsHome,
+    arn: Option<&str>,
+    username: &str,
+    version: u64,
+) -> Result<Made, AccessError> {
+    match home {
+        SecretsHome::Directory(_) => Err(AccessError::NoAccount),
+        SecretsHome::Managed(secrets) => {
+            let arn = arn.ok_or(AccessError::Internal {
+                what: "a secret's ARN that is not known at apply",
+            })?;
+            let fingerprint = secrets.accept(arn, username).await?;
+            Ok(Made {
+                reference: SecretReference::SecretsManager(arn.to_owned()),
+                version,
+                fingerprint,
+                staged: None,
+            })
+        }
+    }
 }
 
 fn password(spec: &UserSpec, config: &Object) -> Result<Secret<String>, AccessError> {
@@ -128,14 +170,17 @@ fn password(spec: &UserSpec, config: &Object) -> Result<Secret<String>, AccessEr
             what: "a written password that is not there",
         }),
         (PasswordSource::Random { .. }, _) => secrets::random_password(),
+        (PasswordSource::Given { .. }, _) => Err(AccessError::Internal {
+            what: "a password of a secret that the user brings",
+        }),
     }
 }
 
-/// Removes the file of a user that is gone, if it is the one that the provider itself made.
+/// Removes the secret of a user that is gone, if it is the one that the provider itself made.
 pub(super) async fn remove(
     context: &Context<ProviderData>,
     request: &DeleteRequest,
-    path: &str,
+    reference: &SecretReference,
     diagnostics: &mut Diagnostics,
 ) {
     let (Some(data), Some(place)) = (context.data(), ScramSecret::place(&request.prior)) else {
@@ -147,15 +192,27 @@ pub(super) async fn remove(
     else {
         return;
     };
-    // The state could have been edited: nothing but our own file is ever removed.
-    let own = secret_path(data, (&place.cluster, &kept.cluster), &place.name);
-    let Some(own) = own.filter(|own| own == path) else {
-        return;
+    let cluster = (&place.cluster, &kept.cluster);
+    discard(data, cluster, reference, &place.name, diagnostics).await;
+}
+
+/// Removes what no entry refers to any more; one that stays is told.
+pub(super) async fn discard(
+    data: &ProviderData,
+    cluster: (&ClusterName, &ClusterUid),
+    reference: &SecretReference,
+    username: &str,
+    diagnostics: &mut Diagnostics,
+) {
+    let done = match data.secrets_home(cluster).await {
+        Ok(home) => home.discard(reference, username).await,
+        Err(error) => Err(error),
     };
-    if let Err(error) = secrets::remove(&own).await {
+    if let Err(error) = done {
+        let (SecretReference::File(place) | SecretReference::SecretsManager(place)) = reference;
         diagnostics.general_warning(
-            "The secret file was not removed",
-            format!("`{own}`: {}.", chain(&error)),
+            "The secret was not removed",
+            format!("`{place}`: {}.", chain(&error)),
         );
     }
 }

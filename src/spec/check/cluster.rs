@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::forms::{self, is_instance_type, is_kms_key, is_security_group, is_zone};
-use super::{Check, NAME_RULE, attached, is_name, listeners, quoted};
+use super::{Check, NAME_RULE, account, attached, is_name, listeners, quoted};
 use crate::kafka::versions::KafkaVersion;
 use crate::spec::cluster::{ClusterSpec, LocalSpec, SizeSpec, Sources};
 use crate::spec::ids::ClusterName;
@@ -29,6 +29,10 @@ pub struct ClusterContext<'a> {
     pub configuration: Attr<&'a AttachedConfiguration>,
     /// What the provider block says about nodes.
     pub local: LocalSpec,
+    /// Whether the provider block names an AWS account.
+    pub is_aws: bool,
+    /// The tags of the provider block.
+    pub default_tags: BTreeMap<String, String>,
 }
 
 /// Checks a cluster.
@@ -80,6 +84,7 @@ fn read(check: &mut Check<'_>, written: &Object, context: &ClusterContext<'_>) -
     }
     choices(check, written);
     let tags = forms::tags(check, written);
+    let aws = account::account(check, written, context);
     let deletion_protection = check.boolean(written, "deletion_protection", true);
     let brokers = match (&zones, brokers_per_zone) {
         (Some(zones), Some(each)) => Some(u32::try_from(zones.len()).unwrap_or(1) * each),
@@ -105,6 +110,7 @@ fn read(check: &mut Check<'_>, written: &Object, context: &ClusterContext<'_>) -
         deletion_protection: deletion_protection?,
         tags: tags?,
         local: context.local.clone(),
+        aws: aws?,
     })
 }
 

@@ -5,6 +5,9 @@
 //! form, or `None` if there was an error or something needed is not known yet. Unknown values are passed
 //! over: they are checked in the next call, when they are known.
 
+/// What concerns an AWS account alone.
+mod account;
+
 /// `msk_acl`.
 pub mod acl;
 

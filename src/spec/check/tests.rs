@@ -21,7 +21,7 @@ fn object(names: &[&str], written: Vec<(&str, Value)>) -> Object {
     object
 }
 
-const CLUSTER: [&str; 30] = [
+const CLUSTER: [&str; 36] = [
     "name",
     "kafka_version",
     "subnet_ids",
@@ -49,6 +49,12 @@ const CLUSTER: [&str; 30] = [
     "monitoring",
     "logging",
     "deletion_protection",
+    "ami_id",
+    "copy_ami",
+    "self_healing",
+    "replace_volumes",
+    "instance_profile",
+    "permissions_boundary",
     "skip_final_snapshot",
     "restore_snapshot_ids",
     "tags",
@@ -85,6 +91,8 @@ fn context(configuration: Attr<&AttachedConfiguration>) -> ClusterContext<'_> {
     ClusterContext {
         configuration,
         local: LocalSpec::default(),
+        is_aws: false,
+        default_tags: BTreeMap::new(),
     }
 }
 
@@ -113,6 +121,40 @@ fn refused(changes: Vec<(&str, Value)>, path: &str, text: &str) {
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(found[0].starts_with(&format!("{path}: ")), "{found:#?}");
     assert!(found[0].contains(text), "{found:#?}");
+}
+
+#[test]
+fn in_an_account_tags_leave_room_for_the_clusters_own() {
+    let check = |count: usize| {
+        let tags: Vec<(String, &str)> = (0..count).map(|number| (format!("k{number}"), "v")).collect();
+        let changes = vec![
+            ("subnet_ids", Value::set(["subnet-a", "subnet-b", "subnet-c"])),
+            ("tags", Value::map(tags)),
+        ];
+        let context = ClusterContext {
+            is_aws: true,
+            default_tags: BTreeMap::from([
+                ("k0".to_owned(), "w".to_owned()),
+                ("team".to_owned(), "data".to_owned()),
+            ]),
+            ..context(Attr::Null)
+        };
+        let mut diagnostics = Diagnostics::new();
+        let spec = check_cluster(&cluster(changes), &context, &mut diagnostics);
+        (spec, text_of(&diagnostics))
+    };
+    let (spec, found) = check(44);
+    assert_eq!(found, [""; 0]);
+    let tags = spec.unwrap().aws.unwrap().all_tags;
+    assert_eq!(
+        (tags.len(), tags["k0"].as_str(), tags["team"].as_str()),
+        (45, "v", "data")
+    );
+    let (_, found) = check(45);
+    assert!(
+        found[0].contains("has 46 entries") && found[0].contains("45 are left"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -565,6 +607,10 @@ fn users_have_one_source_of_their_password_which_is_never_shown() {
         ("password_wo_version", 1.into()),
     ]);
     assert!(two.unwrap_err()[0].contains("two sources"));
+    let given = |arn: Value| user(vec![name(), ("secret_arn", arn)]);
+    let arn = Some("arn:x".to_owned());
+    assert_eq!(given("arn:x".into()), Ok(PasswordSource::Given { arn }));
+    assert_eq!(given(Value::unknown()), Ok(PasswordSource::Given { arn: None }));
 }
 
 const CONFIGURATION: [&str; 4] = ["name", "description", "kafka_versions", "server_properties"];

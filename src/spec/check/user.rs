@@ -44,7 +44,7 @@ fn username(check: &mut Check<'_>, written: &Object) -> Option<String> {
     None
 }
 
-/// A secret that exists on AWS is no source in this version. For plans.
+/// A secret that exists on AWS is no source on one machine. For plans.
 pub fn refuse_secret_arn(written: &Object, is_there: bool, diagnostics: &mut Diagnostics) {
     let Attr::Known(arn) = written.str("secret_arn") else {
         return;
@@ -55,11 +55,11 @@ pub fn refuse_secret_arn(written: &Object, is_there: bool, diagnostics: &mut Dia
         ""
     };
     let detail = format!(
-        "`secret_arn` = {} names a secret on AWS, which is not in this version. Use `password_wo`, or leave both out for \
-         a random password.{way_out}",
+        "`secret_arn` = {} names a secret on AWS, and this cluster is on one machine. Use `password_wo`, or leave both \
+         out for a random password.{way_out}",
         quoted(arn)
     );
-    diagnostics.error(&AttributePath::of("secret_arn"), "Not in this version", detail);
+    diagnostics.error(&AttributePath::of("secret_arn"), "No AWS on one machine", detail);
 }
 
 /// Whether the password is written, or else made at random. Its value is not looked at: it may be null in
@@ -70,6 +70,10 @@ fn source(check: &mut Check<'_>, written: &Object) -> Option<PasswordSource> {
         let path = AttributePath::of("secret_arn");
         let detail = "`secret_arn` and `password_wo` are two sources of one password. Take one of them out.";
         check.error(&path, "Two sources of one password", detail);
+    }
+    let given = written.string("secret_arn");
+    if !written.get("secret_arn").is_null() && password.is_null() {
+        return Some(PasswordSource::Given { arn: given.known() });
     }
     let version = written.integer("password_wo_version");
     let is_written = !password.is_null();

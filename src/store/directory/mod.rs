@@ -16,9 +16,10 @@ use bytes::Bytes;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::backend::{Answer, Backend, Condition, Deleted, Durability, Look, Page, Stored, Version, Written};
-use super::{Error, Key, Prefix};
+use super::changes::Changes;
+use super::{Error, Key, MAX_PAGE, Prefix, identity};
 use crate::clock::Timestamp;
-pub use watch::Changes;
+pub(super) use watch::Watch;
 
 /// Files up to this length are read on the spot; that takes a millisecond or two, and another thread takes memory.
 const READ_INLINE_BYTES: u64 = 1 << 20;
@@ -99,13 +100,35 @@ impl Backend for Directory {
         }))
     }
 
+    fn purge<'a>(&'a self, prefix: &'a Prefix) -> Answer<'a, u64> {
+        let (root, prefix) = (Arc::clone(&self.root), prefix.clone());
+        Box::pin(elsewhere(move || {
+            let mut removed = 0;
+            loop {
+                let mut page = list::page(&root, &prefix, None, MAX_PAGE)?;
+                // Without its identity the store is gone, and nothing more can be listed.
+                if page.keys.len() > 1 {
+                    page.keys.retain(|key| key.as_str() != identity::FILE);
+                }
+                for key in &page.keys {
+                    files::remove(&root, key, None)?;
+                    removed += 1;
+                }
+                let was_identity = page.keys.iter().any(|key| key.as_str() == identity::FILE);
+                if was_identity || page.keys.is_empty() {
+                    return Ok(removed);
+                }
+            }
+        }))
+    }
+
     fn now(&self) -> Answer<'_, Timestamp> {
         // Files are stamped with this machine's clock by ourselves (see `files::stamp`).
         Box::pin(async { Ok(Timestamp::now()) })
     }
 
     fn changes(&self, prefix: &Prefix) -> Changes {
-        Changes::watch(&self.root, prefix)
+        Changes::watched(Watch::begin(&self.root, prefix))
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
-use crate::store::{Deleted, Durability, Error, Home, Key, OpenError, Prefix, Store, Written};
+use crate::store::conformance::{World, conformance, put_new};
+use crate::store::{Durability, Error, Home, Key, OpenError, Prefix, Store, Written};
 
-mod model;
 mod processes;
 
 const DURABLE: Durability = Durability::Durable;
@@ -34,67 +34,13 @@ async fn store() -> (TempDir, Utf8PathBuf, Store) {
     (folder, root, store)
 }
 
-async fn put_new(store: &Store, name: &str, bytes: &[u8]) -> crate::store::Version {
-    match store
-        .put_if_absent(&key(name), bytes.to_vec(), VOLATILE)
-        .await
-        .unwrap()
-    {
-        Written::Written(version) => version,
-        Written::Conflict => panic!("{name} exists"),
-    }
+async fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let root = path_of(&folder).join("a store with blänks");
+    World::new(home(&root), folder)
 }
 
-#[tokio::test]
-async fn conditional_writes_do_what_their_condition_says() {
-    let (_folder, _root, store) = store().await;
-    let name = key("clusters/a/plan.json");
-    assert_eq!(store.get(&name).await.unwrap(), None);
-    let one = put_new(&store, name.as_str(), b"one").await;
-    assert_eq!(
-        store.put_if_absent(&name, "two", DURABLE).await.unwrap(),
-        Written::Conflict
-    );
-    assert_eq!(store.get(&name).await.unwrap().unwrap().version, one);
-    let Written::Written(two) = store.put_if_match(&name, "two", &one, DURABLE).await.unwrap() else {
-        panic!("the version was right");
-    };
-    assert_eq!(
-        store.put_if_match(&name, "three", &one, DURABLE).await.unwrap(),
-        Written::Conflict
-    );
-    let read = store.get(&name).await.unwrap().unwrap();
-    assert_eq!((read.bytes.as_ref(), &read.version), (&b"two"[..], &two));
-    assert!(store.now().await.unwrap().since(read.modified_at) < Duration::from_secs(10));
-    assert_eq!(
-        store.delete_if_match(&name, &one).await.unwrap(),
-        Deleted::Conflict
-    );
-    assert_eq!(
-        store.delete_if_match(&name, &two).await.unwrap(),
-        Deleted::Deleted
-    );
-    assert_eq!(store.delete_if_match(&name, &two).await.unwrap(), Deleted::Absent);
-    assert_eq!(
-        store.put_if_match(&name, "x", &two, DURABLE).await.unwrap(),
-        Written::Conflict
-    );
-    store.delete(&name).await.unwrap();
-    let again = store.put(&name, "four", VOLATILE).await.unwrap();
-    assert_eq!(store.get(&name).await.unwrap().unwrap().version, again);
-}
-
-#[tokio::test]
-async fn a_version_never_comes_back() {
-    let (_folder, _root, store) = store().await;
-    let name = key("a.json");
-    let mut seen = std::collections::HashSet::new();
-    for _ in 0..300 {
-        assert!(seen.insert(store.put(&name, "same", VOLATILE).await.unwrap()));
-        store.delete(&name).await.unwrap();
-        assert!(seen.insert(put_new(&store, "a.json", b"same").await));
-    }
-}
+conformance!(world);
 
 #[tokio::test]
 async fn files_are_readable_by_their_owner_alone() {
@@ -264,23 +210,6 @@ async fn another_store_than_the_remembered_one_is_refused() {
 }
 
 #[tokio::test]
-async fn many_who_open_a_new_store_at_once_get_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let root = path_of(&folder).join("new");
-    let tasks: Vec<_> = (0..16)
-        .map(|_| {
-            let home = home(&root);
-            tokio::spawn(async move { Store::open_or_create(&home).await.unwrap().id().clone() })
-        })
-        .collect();
-    let mut ids = std::collections::HashSet::new();
-    for task in tasks {
-        ids.insert(task.await.unwrap());
-    }
-    assert_eq!(ids.len(), 1);
-}
-
-#[tokio::test]
 async fn a_document_too_long_is_an_error_and_no_allocation() {
     let (_folder, root, store) = store().await;
     let file = fs::File::create(root.join("huge.json")).unwrap();
@@ -331,70 +260,6 @@ async fn leftovers_are_ignored_and_swept_once_they_are_old() {
         store.list_all(&Prefix::all(), 1).await,
         Err(Error::TooMany { .. })
     ));
-}
-
-#[tokio::test]
-async fn lists_come_in_the_order_of_keys_whatever_the_page() {
-    let (_folder, _root, store) = store().await;
-    let mut names = vec![
-        "a.json",
-        "a-b.json",
-        "a/x.json",
-        "a/y/z.json",
-        "a/y.json",
-        "a0.json",
-        "b/c.json",
-    ];
-    names.extend([
-        "A.json",
-        "a/y-.json",
-        "a/y/a.json",
-        "aa/a.json",
-        "_.json",
-        "t/.hidden.json",
-    ]);
-    let mut shuffled = names.clone();
-    shuffled.rotate_left(5);
-    shuffled.swap(0, 7);
-    for name in shuffled {
-        put_new(&store, name, b"x").await;
-    }
-    names.push("store.json");
-    names.sort_unstable();
-    for size in 1..=names.len() + 1 {
-        let (mut found, mut after) = (Vec::new(), None);
-        loop {
-            let page = store.list(&Prefix::all(), after.as_ref(), size).await.unwrap();
-            assert!(page.keys.len() == size || !page.more);
-            after = page.keys.last().cloned();
-            found.extend(page.keys);
-            if !page.more {
-                break;
-            }
-        }
-        assert_eq!(
-            found.iter().map(Key::as_str).collect::<Vec<_>>(),
-            names,
-            "pages of {size}"
-        );
-    }
-    let below = store.list_all(&Prefix::parse("a/").unwrap(), 100).await.unwrap();
-    assert_eq!(below.len(), 5);
-    assert_eq!(
-        store
-            .list_all(&Prefix::parse("none/").unwrap(), 100)
-            .await
-            .unwrap(),
-        []
-    );
-    // A continuation that is no key of the store, before, inside and behind the folder.
-    for (after, count) in [("0", 5), ("a/y", 4), ("a/y/b", 1), ("a/z", 0), ("b", 0)] {
-        let page = store
-            .list(&Prefix::parse("a/").unwrap(), Some(&key(after)), 100)
-            .await
-            .unwrap();
-        assert_eq!(page.keys.len(), count, "after {after}: {:?}", page.keys);
-    }
 }
 
 #[tokio::test]

@@ -16,21 +16,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Folders below one prefix that are watched; more than any of ours has.
 const MAX_FOLDERS: usize = 2_000;
 
-/// Wakes its holder soon after something below a prefix was written.
-///
-/// It promises nothing: it may wake for nothing, for the holder's own writes, or only when the time
-/// given is over. What happened, only reading tells.
+/// Watches one folder of the store.
 #[derive(Debug)]
-pub struct Changes {
+pub(in crate::store) struct Watch {
     folder: Utf8PathBuf,
     root: Utf8PathBuf,
     /// `None`: no inotify here, the clock alone.
     events: Option<AsyncFd<OwnedFd>>,
 }
 
-impl Changes {
+impl Watch {
     /// Begins to watch a folder that may not be there yet.
-    pub(super) fn watch(root: &Utf8Path, prefix: &Prefix) -> Self {
+    pub(super) fn begin(root: &Utf8Path, prefix: &Prefix) -> Self {
         let folder = root.join(prefix.as_str());
         let mut this = Self {
             folder,
@@ -51,7 +48,7 @@ impl Changes {
     /// Waits until something may have been written, `at_most` this long.
     ///
     /// *Cancellation*: safe; the hint is kept for the next call.
-    pub async fn changed(&mut self, at_most: Duration) {
+    pub(in crate::store) async fn changed(&mut self, at_most: Duration) {
         let Some(events) = &self.events else {
             return tokio::time::sleep(at_most.min(LOOK_EVERY)).await;
         };

@@ -296,6 +296,9 @@ pub struct UserObserved {
     pub mechanisms: BTreeMap<String, u32>,
     /// The generation of the desired entry whose password was last set by an agent, if one was.
     pub applied_generation: Option<Generation>,
+    /// AWS: the version of the secret that was set, so that a password that is changed in Secrets Manager is seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_version: Option<String>,
 }
 
 /// The dynamic cluster defaults, as an agent saw and left them.

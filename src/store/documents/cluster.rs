@@ -197,6 +197,19 @@ pub struct NodeDesired {
     pub heap: String,
     /// What its process should be doing.
     pub run: RunTarget,
+    /// AWS: what its machine must have before Kafka may run there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineDesired>,
+}
+
+/// What a node's machine on AWS must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct MachineDesired {
+    /// The primary network interface.
+    pub interface_id: String,
+    /// The volume with the node's data. Only this one is ever formatted.
+    pub volume_id: String,
 }
 
 /// An initial voter of the dynamic quorum, the same list on every node.

@@ -1,9 +1,9 @@
 //! Where each document lies in the store, and what kind it is.
 
 use super::{
-    AclsDesired, AclsStatus, ClusterDesired, ClusterIdentity, ClusterRecord, ConfigurationRecord,
-    DisruptionLock, FormatClaim, Journal, NodeStatus, PortBlock, PropertiesStatus, Tombstone, TopicsDesired,
-    TopicsStatus, UsersDesired, UsersStatus,
+    AclsDesired, AclsStatus, CertificateRequest, ClusterDesired, ClusterIdentity, ClusterPlaces,
+    ClusterRecord, ConfigurationRecord, DisruptionLock, FormatClaim, Journal, NodeCertificates, NodeStatus,
+    PortBlock, PropertiesStatus, Tombstone, TopicsDesired, TopicsStatus, UsersDesired, UsersStatus,
 };
 use crate::clock::Timestamp;
 use crate::spec::ids::{ClusterName, ClusterUid, NodeId};
@@ -30,6 +30,7 @@ macro_rules! documents {
 documents! {
     "cluster-record" 1 ClusterRecord;
     "cluster-identity" 1 ClusterIdentity;
+    "cluster-places" 1 ClusterPlaces;
     "cluster-desired" 1 ClusterDesired;
     "topics-desired" 1 TopicsDesired;
     "acls-desired" 1 AclsDesired;
@@ -39,6 +40,8 @@ documents! {
     "acls-status" 1 AclsStatus;
     "users-status" 1 UsersStatus;
     "properties-status" 1 PropertiesStatus;
+    "certificate-request" 1 CertificateRequest;
+    "node-certificates" 1 NodeCertificates;
     "format-claim" 1 FormatClaim;
     "disruption-lock" 1 DisruptionLock;
     "journal" 1 Journal;
@@ -132,6 +135,8 @@ pub fn status_folder(uid: &ClusterUid) -> Result<Prefix, KeyError> {
 pub enum Single {
     /// [`ClusterIdentity`].
     Identity,
+    /// [`ClusterPlaces`].
+    Places,
     /// [`ClusterDesired`].
     Cluster,
     /// [`TopicsDesired`].
@@ -151,6 +156,7 @@ pub enum Single {
 pub fn single(uid: &ClusterUid, which: Single) -> Result<Key, KeyError> {
     let path = match which {
         Single::Identity => "identity",
+        Single::Places => "places",
         Single::Cluster => "desired/cluster",
         Single::Topics => "desired/topics",
         Single::Acls => "desired/acls",
@@ -175,6 +181,8 @@ pub enum PerNode {
     Properties,
     /// [`FormatClaim`].
     Format,
+    /// [`CertificateRequest`].
+    CertificateRequest,
 }
 
 /// The key of a document that each node has of its own.
@@ -189,8 +197,17 @@ pub fn per_node(uid: &ClusterUid, node: NodeId, which: PerNode) -> Result<Key, K
         PerNode::Users => "users",
         PerNode::Properties => "properties",
         PerNode::Format => "format",
+        PerNode::CertificateRequest => "certificate-request",
     };
     Key::parse(format!("{uid}/status/{node}/{name}.json"))
+}
+
+/// The key of what was signed for a node.
+///
+/// # Errors
+/// If the uid is none of ours.
+pub fn node_certificates(uid: &ClusterUid, node: NodeId) -> Result<Key, KeyError> {
+    Key::parse(format!("{uid}/public/certificates/{node}.json"))
 }
 
 /// The key of an operation's journal. The name begins with the time, so that keys sort by age.

@@ -8,6 +8,8 @@
 //! | `<uid>/desired/topics.json`, `acls.json`, `users.json` | [`TopicsDesired`], [`AclsDesired`], [`UsersDesired`] | provider |
 //! | `<uid>/status/<node>/node.json` | [`NodeStatus`] | that node's agent |
 //! | `<uid>/status/<node>/topics.json`, `acls.json`, `users.json`, `properties.json` | [`TopicsStatus`], [`AclsStatus`], [`UsersStatus`], [`PropertiesStatus`] | the agent in charge |
+//! | `<uid>/status/<node>/certificate-request.json` | [`CertificateRequest`] | that node's agent, if it cannot sign for itself |
+//! | `<uid>/public/certificates/<node>.json` | [`NodeCertificates`] | a controller's agent |
 //! | `<uid>/status/<node>/format.json` | [`FormatClaim`] | that node's agent, once |
 //! | `<uid>/locks/disruption.json` | [`DisruptionLock`] | agents |
 //! | `<uid>/journal/<operation>.json` | [`Journal`] | provider |
@@ -20,6 +22,8 @@
 
 /// Access: topics, ACLs and users, as wanted and as seen.
 mod access;
+/// What nodes ask to be signed, and the answers.
+mod certificates;
 /// Who made an object, and how far the making has come.
 mod claims;
 /// A cluster's record, identity and desired document.
@@ -35,6 +39,8 @@ mod node;
 /// Maps of thousands of entries, read into little memory.
 mod packed;
 /// Blocks of ports on one machine.
+mod places;
+
 mod ports;
 /// Texts that thousands of entries have in common, in memory once.
 mod shared;
@@ -46,16 +52,18 @@ pub use access::{
     SecretReference, TopicDesired, TopicObserved, TopicTombstone, TopicsDesired, TopicsStatus, UserDesired,
     UserObserved, UserTombstone, UsersDesired, UsersStatus,
 };
+pub use certificates::{CertificateRequest, LeafRequest, NodeCertificates, SignedLeaf};
 pub use claims::{Caller, Claim, Holder, ObjectClaim, Phase, Tombstone};
 pub use cluster::{
     ClientAuthentication, ClusterDesired, ClusterIdentity, ClusterRecord, ListenerDesired, ListenerName,
-    NodeDesired, RunTarget, SecurityProtocol, ServerTrust, Voter,
+    MachineDesired, NodeDesired, RunTarget, SecurityProtocol, ServerTrust, Voter,
 };
 pub use configuration::{ConfigurationRecord, ConfigurationRevision};
 pub use journal::{Journal, JournalEntry, JournalState};
 pub use node::{
-    DisruptionLock, FormatClaim, FormatPhase, Incarnation, NodePhase, NodeStatus, PeerView, Problem,
-    ProblemCode, ProcessIdentity,
+    DisruptionLock, FormatClaim, FormatPhase, Incarnation, MachineStatus, NodePhase, NodeStatus, PeerView,
+    Problem, ProblemCode, ProcessIdentity,
 };
+pub use places::{ClusterPlaces, PlacedImage, PlacedInterface, PlacedNode};
 pub use ports::PortBlock;
 pub use written::WrittenConfiguration;

@@ -151,10 +151,28 @@ pub struct NodeStatus {
     /// so Kafka has to be restarted before.
     #[serde(default)]
     pub dials_until: Option<Timestamp>,
+    /// Whether it waits for a controller's agent to sign its certificates.
+    #[serde(default)]
+    pub asks_for_certificates: bool,
     /// What this broker's metadata says of the cluster; `None` for a dedicated controller.
     pub view: Option<PeerView>,
     /// How often Kafka's process has ended by itself since the agent started.
     pub unexpected_exits: u32,
+    /// AWS: what the agent found on its machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<MachineStatus>,
+}
+
+/// What an agent found on its machine on AWS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct MachineStatus {
+    /// The volume that is attached and mounted.
+    pub volume_id: String,
+    /// The UUID of its file system.
+    pub file_system_id: String,
+    /// The size of the file system, in bytes: less than the volume's until it has grown.
+    pub file_system_bytes: u64,
 }
 
 /// How far the first format of a node's disk has come.

@@ -1,5 +1,6 @@
 //! One cluster in a directory, on a loopback address of its own, and what a test sees of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
@@ -55,6 +56,16 @@ impl Cut {
         let both = |number| [Side::Before, Side::After].map(|side| Self { number, side });
         (1..=count).flat_map(both).collect()
     }
+}
+
+/// The names of the effects that a run noted; a number that was given twice was refused the first time.
+pub(crate) fn effects_in(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let effects = text.lines().filter_map(|line| {
+        let (number, name) = line.split_once(' ')?;
+        Some((number.parse::<u64>().ok()?, name.to_owned()))
+    });
+    effects.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 /// A working directory with one cluster of one broker, `msk_cluster.c`.
@@ -167,9 +178,7 @@ impl World {
         self.terraform.set("MSK_TEST_EFFECTS_FILE", &file);
         let result = command(&self.terraform);
         self.terraform.unset("MSK_TEST_EFFECTS_FILE");
-        let text = fs::read_to_string(&file).unwrap_or_default();
-        let names = text.lines().filter_map(|line| line.split_once(' '));
-        (result, names.map(|(_, name)| name.to_owned()).collect())
+        (result, effects_in(&file))
     }
 
     /// The processes of the nodes.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use msk::planner::document::first_document;
+use msk::planner::document::{Drawn, first_document};
 use msk::resource::cluster::Cluster;
 use msk::spec::check::cluster::{AttachedConfiguration, ClusterContext, check_cluster};
 use msk::spec::cluster::LocalSpec;
@@ -35,6 +35,8 @@ pub(super) fn of(attributes: &str) -> String {
     let context = ClusterContext {
         configuration: attached.as_ref().map_or(Attr::Null, Attr::Known),
         local: LocalSpec::default(),
+        is_aws: false,
+        default_tags: BTreeMap::new(),
     };
     let spec = check_cluster(&written, &context, &mut found).unwrap_or_else(|| panic!("{found:?}"));
     let voters = spec.controller_ids().into_iter();
@@ -48,7 +50,7 @@ pub(super) fn of(attributes: &str) -> String {
         internal_ca_pem: "internal\n".to_owned(),
         server_ca_pem: "server\n".to_owned(),
     };
-    serde_json::to_string(&first_document(&spec, &identity)).unwrap()
+    serde_json::to_string(&first_document(&spec, Drawn::on_one_machine(&identity))).unwrap()
 }
 
 /// Real certificates for `CA 1` and `CA 2`.

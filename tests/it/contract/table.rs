@@ -84,7 +84,7 @@ const PROVIDER: Rows = &[
         Test(
             CLUSTER,
             "a_provider_block_names_exactly_one_engine",
-            "AWS is not in this version",
+            "aws = { control_bucket",
         ),
     ),
 ];
@@ -245,6 +245,15 @@ const MSK_CLUSTER: Rows = &[
             "a_cluster_is_made_changed_mended_imported_and_destroyed",
             "\"deletion_protection\"",
         ),
+    ),
+    ("ami_id", Warned("ami_id = \"ami-1\"")),
+    ("copy_ami", Warned("copy_ami = false")),
+    ("self_healing", Warned("self_healing = \"apply\"")),
+    ("replace_volumes", Warned("replace_volumes = [2]")),
+    ("instance_profile", Warned("instance_profile = \"kafka-node\"")),
+    (
+        "permissions_boundary",
+        Warned("permissions_boundary = \"arn:aws:iam::123456789012:policy/bound\""),
     ),
     ("skip_final_snapshot", Warned("skip_final_snapshot = true")),
     (

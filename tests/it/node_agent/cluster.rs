@@ -7,15 +7,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use camino::Utf8PathBuf;
-use msk::clock::Timestamp;
+use msk::engine::authorities::{ensure_authorities, ensure_node_passwords};
 use msk::kafka::client::{Admin, ClientConfig, IdentityPem, Tls};
 use msk::kafka::format::draw_uuid;
 use msk::kafka::versions::KafkaVersion;
-use msk::node::home::{self, DataDirectory, HOME_FORMAT, NodeDirectory, NodeHome};
+use msk::node::home::{self, DataDirectory, HOME_FORMAT, NodeDirectory, NodeHome, PrivatePlace};
 use msk::node::lock;
+use msk::node::place::StorePlace;
 use msk::node::process::find_kafka;
-use msk::pki::{Authority, Role, files};
-use msk::planner::document::{first_document, removal_document};
+use msk::planner::document::{Drawn, first_document, removal_document};
 use msk::secret::Secret;
 use msk::spec::cluster::{
     AuthenticationSpec, ClusterSpec, DEFAULT_MAX_MESSAGE_BYTES, EncryptionSpec, LEAF_LIFETIME, LocalSpec,
@@ -26,6 +26,18 @@ use msk::store::documents::keys::{self, PerNode, Single};
 use msk::store::documents::{ClusterDesired, ClusterIdentity, ListenerName, NodePhase, NodeStatus};
 use msk::store::identity::random_id;
 use msk::store::{Change, Documents, Home, Store};
+use msk::vault::Vault;
+
+/// Where what is private to a cluster lies.
+#[derive(Clone, Copy)]
+pub(crate) enum Private {
+    /// In a directory that every node reads.
+    Directory,
+    /// In a directory that only controllers read.
+    ControllersOnly,
+    /// In the store, as on AWS.
+    Store,
+}
 
 /// What a test wants of its cluster.
 pub(crate) struct Options {
@@ -35,6 +47,8 @@ pub(crate) struct Options {
     pub(crate) encryption: EncryptionSpec,
     pub(crate) authentication: AuthenticationSpec,
     pub(crate) dedicated_controllers: bool,
+    /// Where what is private to the cluster lies.
+    pub(crate) private: Private,
     /// Where the cluster's directory is made; by default with other temporary files.
     pub(crate) below: Option<PathBuf>,
 }
@@ -52,6 +66,7 @@ impl Options {
                 unauthenticated: false,
             },
             dedicated_controllers: false,
+            private: Private::Directory,
             below: None,
         }
     }
@@ -81,12 +96,11 @@ impl Cluster {
         let name = ClusterName::new("events");
         let uid = ClusterUid::new(random_id().unwrap());
         let private = data.private(&name, &uid);
-        home::make_private_directory(&private).unwrap();
-        let now = Timestamp::now();
-        let internal = Authority::create(Role::Internal, &name, now).unwrap();
-        let server = Authority::create(Role::Server, &name, now).unwrap();
-        files::write_private(&home::internal_ca_key(&private), &internal.to_pem()).unwrap();
-        files::write_private(&home::server_ca_key(&private), &server.to_pem()).unwrap();
+        let vault = match options.private {
+            Private::Store => Vault::of_store(&store, &uid),
+            Private::Directory | Private::ControllersOnly => Vault::directory(private.clone()),
+        };
+        let authorities = ensure_authorities(&vault, &name).await.unwrap();
         let zones: Vec<String> = ["a", "b", "c"]
             .iter()
             .take(options.brokers)
@@ -102,10 +116,16 @@ impl Cluster {
                 .into_iter()
                 .map(|id| (id, draw_uuid().unwrap()))
                 .collect(),
-            internal_ca_pem: internal.certificate_pem().to_owned(),
-            server_ca_pem: server.certificate_pem().to_owned(),
+            internal_ca_pem: authorities.internal_pem,
+            server_ca_pem: authorities.server_pem,
         };
-        let desired = first_document(&spec, &identity);
+        let desired = first_document(&spec, Drawn::on_one_machine(&identity));
+        if matches!(options.private, Private::Store) {
+            let brokers = desired.nodes.iter().filter(|node| node.is_broker);
+            ensure_node_passwords(&vault, brokers.map(|node| node.id))
+                .await
+                .unwrap();
+        }
         let documents = Documents::of_cluster(&store, &uid);
         let key = keys::single(&uid, Single::Cluster).unwrap();
         documents.create(&key, &desired).await.unwrap();
@@ -114,12 +134,16 @@ impl Cluster {
             let directory = data.node(&name, &uid, node.id);
             NodeHome {
                 format: HOME_FORMAT,
-                store_root: data.store(),
+                store: StorePlace::Directory(data.store()),
                 store_id: store.id().clone(),
                 cluster_uid: uid.clone(),
                 cluster_name: name.clone(),
                 node_id: node.id,
-                private_directory: private.clone(),
+                private: match options.private {
+                    Private::ControllersOnly if !node.is_controller => PrivatePlace::OutOfReach,
+                    Private::Directory | Private::ControllersOnly => PrivatePlace::Directory(private.clone()),
+                    Private::Store => PrivatePlace::Store,
+                },
                 kafka_directory: kafka_directory(options.version),
                 java: java(),
                 java_version: 17,
@@ -328,6 +352,7 @@ fn spec(name: &ClusterName, zones: &[String], options: &Options) -> ClusterSpec 
             leaf_lifetime: options.leaf_lifetime,
             ..LocalSpec::default()
         },
+        aws: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! that holds `kafka_2.13-<version>/libs`, by default `target/kafka`.
 
 mod access;
+mod certificates;
 pub(crate) mod cluster;
 mod disk;
 mod rest;

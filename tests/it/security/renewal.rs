@@ -173,6 +173,7 @@ async fn two_renewals_under_load_lose_nothing_on_kafka_4_3() {
 }
 
 #[tokio::test]
+#[ignore = "takes five minutes; with Kafka 4.3 it runs always"]
 async fn two_renewals_under_load_lose_nothing_on_kafka_3_9() {
     renewals_under_load("3.9.2", 2, 1, SHORT).await;
 }

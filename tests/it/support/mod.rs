@@ -1,6 +1,6 @@
 //! What integration tests share.
 
 pub(crate) mod ports;
-#[cfg(feature = "aws")]
 pub(crate) mod stand;
+pub(crate) mod stand_in_nodes;
 pub(crate) mod terraform;

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use msk::store::release::Sha256;
 use serde_json::Value;
 
 /// A working directory of Terraform, its own mirror of providers, and a data directory.
@@ -162,6 +164,52 @@ impl Terraform {
         bare
     }
 
+    /// A fresh directory with an example for AWS, on a stand. Only the place of Kafka's jars is changed.
+    pub(crate) fn aws_example(name: &str, stand: &super::stand::Stand) -> Self {
+        let mut bare = Self::bare();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("examples")
+            .join(name)
+            .join("main.tf");
+        let text = fs::read_to_string(source).unwrap();
+        let settings = format!(
+            "control_bucket = var.control_bucket\n    kafka_directory = \"{}\"",
+            kafka_directory().display()
+        );
+        assert!(
+            text.contains("control_bucket = var.control_bucket"),
+            "{name} does not name the bucket as expected"
+        );
+        bare.write("terraform.tf", "");
+        bare.write(
+            "main.tf",
+            &text.replace("control_bucket = var.control_bucket", &settings),
+        );
+        bare.stay_on(stand);
+        bare
+    }
+
+    /// A fresh directory with `main.tf` on a stand, initialized. The provider block comes with it.
+    pub(crate) fn on_aws(configuration: &str, stand: &super::stand::Stand) -> Self {
+        let mut bare = Self::bare();
+        let provider = format!(
+            "provider \"msk\" {{\n  aws = {{\n    control_bucket  = \"{}\"\n    kafka_directory = \"{}\"\n  }}\n}}\n",
+            stand.variable("TF_VAR_control_bucket"),
+            kafka_directory().display()
+        );
+        bare.write("provider.tf", &provider);
+        bare.write("main.tf", configuration);
+        bare.stay_on(stand);
+        bare
+    }
+
+    fn stay_on(&mut self, stand: &super::stand::Stand) {
+        for (name, value) in stand.exports() {
+            self.set(name, value);
+        }
+        self.init();
+    }
+
     /// A fresh directory without configuration, not initialized.
     pub(crate) fn bare() -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -215,6 +263,26 @@ impl Terraform {
             mirror.display()
         );
         fs::write(self.path("terraform.rc"), text).unwrap();
+    }
+
+    /// Puts the agent with other bytes behind its end beside the provider, as another version brings one; its SHA-256.
+    pub(crate) fn use_agent(&self, mark: &[u8]) -> String {
+        let mut program = fs::read(env!("CARGO_BIN_EXE_msk-node")).unwrap();
+        program.extend(mark);
+        for host in ["registry.terraform.io", "registry.opentofu.org"] {
+            let below = self.path("mirror").join(host).join("terraform-provider-msk/msk");
+            let version = fs::read_dir(below).unwrap().next().unwrap().unwrap().path();
+            let platform = fs::read_dir(version).unwrap().next().unwrap().unwrap().path();
+            let agent = platform.join("msk-node");
+            // It is a link to the program that was built.
+            fs::remove_file(&agent).unwrap();
+            fs::write(&agent, &program).unwrap();
+            fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        // The lock file has the sums of the former package.
+        let _ = fs::remove_file(self.path("work").join(".terraform.lock.hcl"));
+        self.init();
+        Sha256::of(&program).to_string()
     }
 
     /// A path in this test's directory.
@@ -337,6 +405,11 @@ impl Terraform {
             "the plan is not empty: {actions:?}\n{:#}",
             planned.json["resource_changes"]
         );
+    }
+
+    /// `terraform apply -refresh-only`, without asking.
+    pub(crate) fn refresh(&self) -> Outcome {
+        self.apply(&["-refresh-only"])
     }
 
     /// `terraform apply`, without asking.

@@ -1,4 +1,4 @@
-"""The control API under `/stand/`, for tests and the command line. It is not protected: loopback only."""
+"""The control API under `/stand/`, for tests and the command line: on a port of loopback that no instance reaches."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from . import principals
 from .messages import HttpRequest, HttpResponse
 from .rules import web_identity
 
 if TYPE_CHECKING:
-    from http.server import ThreadingHTTPServer
-
     from .stand import Stand
 
 
-def handle(stand: Stand, request: HttpRequest, server: ThreadingHTTPServer) -> HttpResponse:
+def issuer(stand: Stand, request: HttpRequest) -> HttpResponse:
+    """What an issuer of tokens publishes: all that the address of AWS has below `/stand/`."""
+    path = request.path.removeprefix("/stand/")
+    found = web_identity.document(stand, path.removeprefix("issuer/")) if path.startswith("issuer/") else None
+    return _json({"error": f"no such document: {request.path}; the control API has an address of its own"}, 404) if found is None else _json(found)
+
+
+def handle(stand: Stand, request: HttpRequest) -> HttpResponse:
     """Answers one control request."""
     asked = parse_qs(request.query)
     try:
         body = json.loads(request.body) if request.body.strip() else {}
-        found = _answer(stand, f"{request.method} {request.path[len('/stand/') :]}", body, asked, server)
+        found = _answer(stand, f"{request.method} {request.path[len('/stand/') :]}", body, asked)
     except (ValueError, TypeError, KeyError) as error:
         return _json({"error": str(error)}, 400)
     return _json({"error": f"no such control: {request.method} {request.path}"}, 404) if found is None else _json(found)
 
 
-def _answer(stand: Stand, what: str, body: Any, asked: dict[str, list[str]], server: ThreadingHTTPServer) -> Any:
+def _answer(stand: Stand, what: str, body: Any, asked: dict[str, list[str]]) -> Any:
     if what == "GET failures":
         return stand.log.failures()
     if what == "POST failures/clear":
@@ -57,6 +63,10 @@ def _answer(stand: Stand, what: str, body: Any, asked: dict[str, list[str]], ser
     if what == "POST policies":
         stand.settings.update({"enforce_policies": body["enforce"]})
         return {}
+    if what == "POST operator":
+        principals.replace_policies(stand, "operator", body["policies"])
+        stand.settings.update({"enforce_policies": True})
+        return {}
     if what == "GET left":
         return stand.ledger.report(stand)
     if what == "POST left/baseline":
@@ -65,15 +75,19 @@ def _answer(stand: Stand, what: str, body: Any, asked: dict[str, list[str]], ser
     if what == "POST stopped":
         stand.world.stopped_itself(body["instance_id"])
         return {}
+    if what == "POST clients":
+        stand.machines.client(body["name"], body["address"], body["subnet"], body.get("group_ids", []), body.get("zone"))
+        return {}
+    if what == "POST break":
+        stand.machines.fault(body["what"], body["name"], body.get("is_over", False))
+        return {}
     if what == "GET instances":
         return [{**asdict(i), "user_data": len(i.user_data)} for i in stand.world.instances()]
     if what == "GET network":
         return asdict(stand.world.network())
     if what == "POST shutdown":
-        threading.Thread(target=server.shutdown, daemon=True).start()
+        threading.Thread(target=stand.shutdown, daemon=True).start()
         return {}
-    if what.startswith("GET issuer/"):
-        return web_identity.document(stand, what.removeprefix("GET issuer/"))
     return None
 
 

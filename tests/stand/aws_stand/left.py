@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jmespath
@@ -57,6 +58,17 @@ _ASKED: dict[str, Params] = {
 }
 
 
+def _of_amazon(stand: Stand, keys: set[str]) -> set[str]:
+    """The account's own keys for a service, which come to be with the first use of it."""
+    ask = partial(stand.moto.whole, "kms", region=stand.region)
+    aliases = ask("ListAliases", {})["Aliases"]
+    found = {one.get("TargetKeyId", "") for one in aliases if one["AliasName"].startswith("alias/aws/")}
+    for key in keys - found:
+        if ask("DescribeKey", {"KeyId": key})["KeyMetadata"].get("KeyManager") == "AWS":
+            found.add(key)
+    return found
+
+
 class Ledger:
     """Notes what calls create; compares with what moto still has."""
 
@@ -90,6 +102,8 @@ class Ledger:
             except AwsError:
                 continue
             found[kind] = set(jmespath.search(path, answer) or [])
+        found["key"] -= _of_amazon(stand, found["key"])
+        found["alias"] = {name for name in found["alias"] if not name.startswith("alias/aws/")}
         with stand.lock:
             found["instance"] = {i.id for i in stand.world.instances_.values() if i.state != "terminated"}
             found["auto-scaling-group"] = {group.name for group in stand.world.groups.values()}

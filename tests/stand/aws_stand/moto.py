@@ -84,7 +84,9 @@ class Moto:
                 self._connections.value = None
                 if last:
                     raise
-        kept = {k: v for k, v in answer.getheaders() if k.lower() not in _HOP_BY_HOP | {"content-length", "server", "date"}}
+        # The length of what a HEAD does not bring is part of its answer.
+        dropped = _HOP_BY_HOP | {"server", "date"} | (set() if request.method == "HEAD" else {"content-length"})
+        kept = {k: v for k, v in answer.getheaders() if k.lower() not in dropped}
         if answer.status >= 500 and b"<html" in body[:200].lower():
             raise Refused("moto has no such action, or crashed in it: " + _first_words(body))
         return HttpResponse(answer.status, kept, body)

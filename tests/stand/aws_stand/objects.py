@@ -29,6 +29,19 @@ class Hold:
         return True
 
 
+class SnapshotHold(Hold):
+    """Lasts until the machines have kept the data, too."""
+
+    def __init__(self, polls: int, seconds: float) -> None:
+        super().__init__(polls, seconds)
+        self.kept = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.kept and super().over
+
+
 @dataclass(frozen=True)
 class Home:
     """Where an object lives, and a key that reaches it in moto."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 from .messages import AwsError, Principal
+
+if TYPE_CHECKING:
+    from .stand import Stand
 
 
 @dataclass
@@ -67,6 +72,19 @@ class Principals:
                 raise AwsError("ExpiredToken", "The provided token has expired.", 400)
             raise AwsError("ExpiredToken", "The security token included in the request is expired", 403)
         return key
+
+
+def replace_policies(stand: Stand, user: str, documents: list[dict[str, Any]]) -> None:
+    """A user's inline policies are these, and no other."""
+    def ask(action: str, **params: Any) -> dict[str, Any]:
+        return stand.moto.whole("iam", action, {"UserName": user, **params}, region="us-east-1", access_key=stand.root_key)
+
+    with stand.lock:
+        for name in ask("ListUserPolicies")["PolicyNames"]:
+            ask("DeleteUserPolicy", PolicyName=name)
+        for number, document in enumerate(documents):
+            ask("PutUserPolicy", PolicyName=f"policy-{number}", PolicyDocument=json.dumps(document))
+        stand.policies.changed()
 
 
 def session(account: str, role: str, name: str, role_id: str) -> Principal:

@@ -38,6 +38,8 @@ def _routes(service: str) -> tuple[_Route, ...]:
     models = catalog.service(service)
     for name in models.operation_names:
         model = models.operation_model(name)
+        if model.deprecated:  # they have the path of those that replaced them
+            continue
         path, _, query = model.http["requestUri"].partition("?")
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", re.sub(r"\{(\w+)\+\}", r"(?P<\1>.+)", path))
         fixed = tuple((k, v if "=" in query else None) for k, v in parse_qsl(query, keep_blank_values=True) if k != "x-id")

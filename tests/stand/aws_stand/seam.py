@@ -3,7 +3,7 @@
 The proxy calls `Machines` when the world changes; machines call `World` when they need to know or to tell something.
 Neither side knows how the other works, so the proxy runs without root (`NoMachines`).
 
-Threads: `launch` and `terminate` may take long; each runs on a thread of its own, `terminate` of an instance only after
+Threads: `launch`, `terminate` and `snapshot` may take long; each runs on a thread of its own, `terminate` of an instance only after
 its `launch` has returned.
 All other calls are made while the proxy answers a request: they must return within a second and start a thread
 themselves for what takes longer.
@@ -150,8 +150,20 @@ class Machines(Protocol):
     def delete_volume(self, volume_id: str) -> None:
         """The volume is deleted; its data is gone."""
 
+    def snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        """Keeps what is on the volume now. The snapshot is `pending` until this returns; it may take long."""
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """The snapshot is deleted. Called for snapshots that were never taken of a volume too, those of images."""
+
+    def client(self, name: str, address: str, subnet: str, group_ids: Sequence[str], zone: str | None) -> object:
+        """Makes a place in the VPC for programs of this machine."""
+
     def rules_changed(self, network: Network) -> None:
         """Rules or members changed. Called at each change, with the whole."""
+
+    def fault(self, what: str, name: str, is_over: bool) -> None:
+        """Cuts a `zone` or a `service` off, or makes an `instance` stand still; or ends that."""
 
     def close(self) -> None:
         """The stand ends: nothing may be left on the machine afterwards."""
@@ -208,8 +220,21 @@ class NoMachines:
     def delete_volume(self, volume_id: str) -> None:
         """No file."""
 
+    def snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        """No file."""
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """No file."""
+
+    def client(self, name: str, address: str, subnet: str, group_ids: Sequence[str], zone: str | None) -> object:
+        """No place."""
+
     def rules_changed(self, network: Network) -> None:
         """No firewall."""
+
+    def fault(self, what: str, name: str, is_over: bool) -> None:
+        """Nothing that could break."""
+        raise ValueError("this stand has no machines")
 
     def close(self) -> None:
         """Nothing is left."""

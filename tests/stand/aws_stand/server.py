@@ -1,4 +1,7 @@
-"""HTTP in front of the stand: AWS requests, and the control API under `/stand/`."""
+"""HTTP in front of the stand: AWS requests, and at an address of its own the control API.
+
+Instances reach the first alone, through their endpoints, so nothing that runs in one can steer the stand.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,15 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, stand: Stand, address: tuple[str, int]) -> None:
+    def __init__(self, stand: Stand, address: tuple[str, int], controls: bool = False) -> None:
         super().__init__(address, Handler)
         self.stand = stand
+        self.controls = controls
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -48,8 +57,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(400)
             return
         try:
-            if request.path.startswith("/stand/"):
-                answer = control.handle(self.server.stand, request, self.server)
+            if self.server.controls:
+                answer = control.handle(self.server.stand, request)
+            elif request.path.startswith("/stand/"):
+                answer = control.issuer(self.server.stand, request)
             else:
                 answer = self.server.stand.handle(request)
         except Dropped:

@@ -17,10 +17,10 @@ CONTROL_BUCKET = "msk-stand-control"
 OPERATOR_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
-def control(endpoint: str, what: str, body: Any = None, method: str | None = None) -> Any:
+def control(address: str, what: str, body: Any = None, method: str | None = None) -> Any:
     """One request to the control API."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{endpoint}/stand/{what}", data, method=method or ("POST" if data else "GET"))
+    request = urllib.request.Request(f"{address}/stand/{what}", data, method=method or ("POST" if data else "GET"))
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
@@ -39,8 +39,8 @@ def client(facts: dict[str, Any], service: str) -> Any:
 
 def make(facts: dict[str, Any]) -> dict[str, str]:
     """Makes everything and gives the variables to export."""
-    before = control(facts["endpoint"], "settings")
-    control(facts["endpoint"], "settings", NO_LAG)
+    before = control(facts["control"], "settings")
+    control(facts["control"], "settings", NO_LAG)
     ec2, region = client(facts, "ec2"), facts["region"]
     vpc = ec2.create_vpc(CidrBlock=VPC_CIDR)["Vpc"]["VpcId"]
     for attribute in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -56,15 +56,18 @@ def make(facts: dict[str, Any]) -> dict[str, str]:
     s3 = client(facts, "s3")
     s3.create_bucket(Bucket=CONTROL_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_bucket_versioning(Bucket=CONTROL_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    if facts["machines"] == "real":
+        _clients(facts, ec2, vpc, subnets[0], group)
     iam = client(facts, "iam")
     iam.create_user(UserName="operator")
     iam.put_user_policy(UserName="operator", PolicyName="operator", PolicyDocument=json.dumps(OPERATOR_POLICY))
     made = iam.create_access_key(UserName="operator")["AccessKey"]
-    control(facts["endpoint"], "settings", before)
-    control(facts["endpoint"], "left/baseline", {})
-    control(facts["endpoint"], "calls/reset", {})
+    control(facts["control"], "settings", before)
+    control(facts["control"], "left/baseline", {})
+    control(facts["control"], "calls/reset", {})
     return {
         "AWS_ENDPOINT_URL": facts["endpoint"],
+        "AWS_STAND_CONTROL": facts["control"],
         "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
         "AWS_REGION": region,
@@ -74,6 +77,19 @@ def make(facts: dict[str, Any]) -> dict[str, str]:
         "TF_VAR_client_security_group_id": group,
         "TF_VAR_control_bucket": CONTROL_BUCKET,
     }
+
+
+def _clients(facts: dict[str, Any], ec2: Any, vpc: str, subnet: str, group: str) -> None:
+    """A client in the authorized group, and a stranger in the VPC's own, which nobody lets in.
+
+    Their interfaces keep the addresses, and tell their groups. Neither is in a zone that can be cut off.
+    """
+    filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
+    default = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
+    cidr = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["CidrBlock"]
+    for name, of, address in (("client", group, "10.88.0.250"), ("stranger", default, "10.88.0.251")):
+        ec2.create_network_interface(SubnetId=subnet, Groups=[of], PrivateIpAddress=address, Description=f"the stand's {name}")
+        control(facts["control"], "clients", {"name": name, "address": address, "subnet": cidr, "group_ids": [of]})
 
 
 def exports(variables: dict[str, str]) -> str:

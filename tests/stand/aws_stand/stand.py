@@ -43,6 +43,8 @@ class Stand:
         self.directory = directory
         self.region = region
         self.endpoint = ""
+        self.shutdown: Callable[[], None] = lambda: None
+        """Ends whoever serves it."""
         self.settings = settings or Settings()
         self.log = Log()
         self.faults = Faults()

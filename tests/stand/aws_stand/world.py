@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import seam
 from .messages import AwsError, Call
-from .objects import Hold, Home, InstanceState, InterfaceState, Unseen, VolumeState
+from .objects import Hold, Home, InstanceState, InterfaceState, SnapshotHold, Unseen, VolumeState
 from .rules import autoscaling_group, credentials, s3, web_identity
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ class World:
         self.interfaces: dict[str, InterfaceState] = {}
         self.volumes: dict[str, VolumeState] = {}
         self.instances_: dict[str, InstanceState] = {}
-        self.snapshots: dict[str, Hold] = {}
+        self.snapshots: dict[str, SnapshotHold] = {}
         self.images: dict[str, Hold] = {}
+        self.image_roots: dict[str, str] = {}
+        """The root device of copies, which moto gives another one than the original has."""
         self.known_images: dict[str, dict[str, Any]] = {}
         self.known_types: dict[str, list[str]] = {}
         self.known_offers: dict[tuple[str, str], set[str]] = {}

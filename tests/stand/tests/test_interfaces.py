@@ -74,6 +74,7 @@ def test_filters_look_at_what_is_shown(lab: Lab) -> None:
 
 
 def test_a_filter_that_is_not_known_is_loud(lab: Lab) -> None:
+    lab.volume()
     lab.refused("StandFailure", lambda: lab.ec2.describe_volumes(Filters=[{"Name": "colour", "Values": ["x"]}]))
     lab.failed("does not know the filter 'colour'")
 
@@ -141,3 +142,9 @@ def test_lists_come_in_pages_of_two_in_no_order(lab: Lab) -> None:
     assert len(orders) > 1
     lab.refused("InvalidNextToken", lambda: lab.ec2.describe_volumes(NextToken="made up"))
     lab.refused("InvalidParameterCombination", lambda: lab.ec2.describe_volumes(VolumeIds=made, MaxResults=5))
+
+
+def test_an_interface_is_named_after_its_address_and_region(lab: Lab) -> None:
+    id = lab.interface(PrivateIpAddress="10.88.0.210")
+    found = lab.ec2.describe_network_interfaces(NetworkInterfaceIds=[id])["NetworkInterfaces"][0]
+    assert found["PrivateDnsName"] == "ip-10-88-0-210.eu-central-1.compute.internal"

@@ -24,7 +24,7 @@ def profile(lab: Lab) -> str:
 def test_what_a_template_says_is_what_the_instance_has(lab: Lab) -> None:
     name = profile(lab)
     group = lab.group()
-    interface = lab.interface(Groups=[group], PrivateIpAddress="10.88.0.77")
+    interface = lab.interface(Groups=[group], PrivateIpAddress="10.88.0.220")
     data = base64.b64encode(b"#cloud-config\n").decode()
     template = lab.template(
         interface, IamInstanceProfile={"Name": name}, UserData=data,
@@ -34,8 +34,8 @@ def test_what_a_template_says_is_what_the_instance_has(lab: Lab) -> None:
     scaling = lab.scaling(template, Tags=[{"Key": "cluster", "Value": "c", "PropagateAtLaunch": True}, {"Key": "not", "Value": "n", "PropagateAtLaunch": False}])
     id = lab.in_service(scaling)
     shown = lab.ec2.describe_instances(InstanceIds=[id])["Reservations"][0]["Instances"][0]
-    assert shown["PrivateIpAddress"] == "10.88.0.77"
-    assert shown["PrivateDnsName"] == "ip-10-88-0-77.eu-central-1.compute.internal"
+    assert shown["PrivateIpAddress"] == "10.88.0.220"
+    assert shown["PrivateDnsName"] == "ip-10-88-0-220.eu-central-1.compute.internal"
     assert [i["NetworkInterfaceId"] for i in shown["NetworkInterfaces"]] == [interface]
     assert shown["IamInstanceProfile"]["Arn"].endswith(f"/{name}")
     assert shown["MetadataOptions"]["HttpTokens"] == "required"
@@ -90,7 +90,7 @@ def test_run_instances_remembers_its_token(lab: Lab) -> None:
     lab.refused("IdempotentParameterMismatch", lambda: lab.ec2.run_instances(**{**asked, "InstanceType": "m5.xlarge"}))
     lab.ec2.terminate_instances(InstanceIds=[first])
     lab.until(lambda: lab.state(first) == "terminated")
-    assert lab.ec2.run_instances(**asked)["Instances"][0]["InstanceId"] == first
+    lab.refused("IdempotentInstanceTerminated", lambda: lab.ec2.run_instances(**asked))
     lab.refused("IncorrectInstanceState", lambda: lab.ec2.stop_instances(InstanceIds=[first]))
 
 
@@ -261,3 +261,14 @@ def test_a_launch_that_is_refused_leaves_no_interface(lab: Lab) -> None:
     lab.ec2.terminate_instances(InstanceIds=[id])
     lab.until(lambda: lab.state(id) == "terminated")
     assert interfaces() == before
+
+
+def test_a_copy_has_the_root_disk_of_its_source_and_tags_of_its_own(lab: Lab) -> None:
+    tag = {"Key": "tfmsk-cluster", "Value": lab.name("uid")}
+    both = [{"ResourceType": kind, "Tags": [tag]} for kind in ("image", "snapshot")]
+    id = lab.ec2.copy_image(Name=lab.name("copy"), SourceImageId=lab.image, SourceRegion="eu-central-1", TagSpecifications=both)["ImageId"]
+    source, copy = (lab.ec2.describe_images(ImageIds=[one])["Images"][0] for one in (lab.image, id))
+    assert copy["RootDeviceName"] == source["RootDeviceName"] and tag in copy["Tags"]
+    disk = next(d for d in copy["BlockDeviceMappings"] if d["DeviceName"] == copy["RootDeviceName"])
+    snapshot = lab.ec2.describe_snapshots(SnapshotIds=[disk["Ebs"]["SnapshotId"]])["Snapshots"][0]
+    assert tag in snapshot["Tags"]

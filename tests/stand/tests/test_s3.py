@@ -122,3 +122,23 @@ def test_a_condition_follows_an_older_version_that_is_newest_again(lab: Lab) -> 
     lab.s3.delete_object(Bucket=name, Key="k", VersionId=second["VersionId"])
     assert lab.s3.head_object(Bucket=name, Key="k")["ETag"] == first
     lab.s3.put_object(Bucket=name, Key="k", Body=b"3", IfMatch=first)
+
+
+def test_lifecycle_rules_are_kept_as_they_were_put_and_contradictions_refused(lab: Lab) -> None:
+    name = bucket(lab)
+    put: Any = lambda *rules: lab.s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": list(rules)})  # noqa: E731
+    ends: Any = lambda id, prefix, **end: {"ID": id, "Status": "Enabled", "Filter": {"Prefix": prefix}, "NoncurrentVersionExpiration": end}  # noqa: E731
+    lab.refused("NoSuchLifecycleConfiguration", lambda: lab.s3.get_bucket_lifecycle_configuration(Bucket=name))
+    rules = [ends("a", "", NoncurrentDays=90), ends("b", "msk/", NoncurrentDays=7, NewerNoncurrentVersions=100)]
+    put(*rules)
+    assert lab.s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"] == rules
+    lab.refused("InvalidRequest", lambda: put(ends("a", "", NoncurrentDays=90), ends("b", "", NoncurrentDays=7)))
+    lab.refused("InvalidArgument", lambda: put(ends("a", "", NoncurrentDays=7, NewerNoncurrentVersions=101)))
+    lab.s3.delete_bucket_lifecycle(Bucket=name)
+    lab.refused("NoSuchLifecycleConfiguration", lambda: lab.s3.get_bucket_lifecycle_configuration(Bucket=name))
+
+
+def test_a_head_tells_the_length(lab: Lab) -> None:
+    name = bucket(lab)
+    lab.s3.put_object(Bucket=name, Key="k", Body=b"12345")
+    assert lab.s3.head_object(Bucket=name, Key="k")["ContentLength"] == 5

@@ -45,6 +45,9 @@ class Recorder(NoMachines):
     def delete_volume(self, volume_id: str) -> None:
         self.told.append(("delete_volume", volume_id))
 
+    def fault(self, what: str, name: str, is_over: bool) -> None:
+        self.told.append(("fault", what, name, is_over))
+
     def rules_changed(self, network: Network) -> None:
         self.networks.append(network)
 
@@ -122,14 +125,14 @@ def test_the_machine_of_a_volume_learns_of_attachments_and_sizes(lab: Lab, machi
 
 def test_machines_learn_of_rules_and_members(lab: Lab, machines: Recorder) -> None:
     client, group = lab.group(), lab.group()
-    interface = lab.interface(Groups=[group], PrivateIpAddress="10.88.0.99")
+    interface = lab.interface(Groups=[group], PrivateIpAddress="10.88.0.230")
     rule = {"IpProtocol": "tcp", "FromPort": 9096, "ToPort": 9096}
     lab.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{**rule, "UserIdGroupPairs": [{"GroupId": client}]}])
     lab.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[{**rule, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}])
     network = machines.networks[-1]
     mine = [r for r in network.rules if r.group_id == group and not r.egress]
     assert {(r.peer_group_id, r.cidr, r.from_port) for r in mine} == {(client, None, 9096), (None, "10.0.0.0/8", 9096)}
-    assert any(m.interface_id == interface and m.private_ip == "10.88.0.99" and m.group_ids == (group,) for m in network.members)
+    assert any(m.interface_id == interface and m.private_ip == "10.88.0.230" and m.group_ids == (group,) for m in network.members)
     assert any(r.egress and r.group_id == group and r.protocol == "-1" for r in network.rules)
 
 

@@ -30,6 +30,7 @@ fn snapshot(applied_generation: Option<Generation>) -> UsersStatus {
     let seen = UserObserved {
         mechanisms: [("SCRAM-SHA-512".to_owned(), 4096)].into(),
         applied_generation,
+        applied_version: None,
     };
     UsersStatus {
         users: [("app".to_owned(), seen)].into(),

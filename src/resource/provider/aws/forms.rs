@@ -1,7 +1,6 @@
 //! The forms of Amazon's names, as far as they can be checked without asking.
 
 /// A Region, such as `eu-central-1` or `us-gov-west-1`.
-#[cfg(feature = "aws")]
 pub(super) fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [first, middle @ .., number] = parts.as_slice() else {
@@ -90,6 +89,26 @@ pub(super) fn prefix(text: &str) -> Result<(), String> {
     )
 }
 
+/// A rule for an archive: an `https` URL, or a path of this machine.
+pub(super) fn archive(text: &str) -> Result<(), String> {
+    let is_url = text.strip_prefix("https://").is_some_and(|rest| {
+        !rest.is_empty() && !rest.starts_with('/') && !rest.contains(char::is_whitespace)
+    });
+    let is_path = text.starts_with('/') && !text.contains("://");
+    if is_url || is_path {
+        return Ok(());
+    }
+    Err("be an https URL or an absolute path (write abspath(\"…\") or pathexpand(\"~/…\"))".to_owned())
+}
+
+/// A rule for a SHA-256 digest.
+pub(super) fn sha256(text: &str) -> Result<(), String> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err("be a SHA-256 digest: 64 hexadecimal digits".to_owned())
+}
+
 /// A rule for the URL of a service or a proxy.
 pub(super) fn http_url(text: &str) -> Result<(), String> {
     let rest = text
@@ -107,7 +126,6 @@ pub(super) fn http_url(text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    #[cfg(feature = "aws")]
     #[test]
     fn regions_of_every_partition_are_taken_and_zones_are_not() {
         for right in [
@@ -179,6 +197,20 @@ mod tests {
         for wrong in ["msk", "/", "/msk/", "a//b/", "../", "a/./"] {
             assert!(prefix(wrong).is_err(), "{wrong}");
         }
+        for right in ["https://example.com/jre.tar.gz?x=y", "/opt/jre 17.tar.gz"] {
+            assert_eq!(archive(right), Ok(()), "{right}");
+        }
+        for wrong in [
+            "",
+            "jre.tar.gz",
+            "~/jre.tar.gz",
+            "http://example.com/x",
+            "https://",
+            "file:///x",
+        ] {
+            assert!(archive(wrong).is_err(), "{wrong}");
+        }
+        assert!(sha256(&"aF".repeat(32)).is_ok() && sha256("aF").is_err());
         assert_eq!(http_url("http://127.0.0.1:5000"), Ok(()));
         for wrong in ["127.0.0.1:5000", "https://", "ftp://x", "https://x?y"] {
             assert!(http_url(wrong).is_err(), "{wrong}");

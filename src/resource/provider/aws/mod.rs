@@ -4,7 +4,6 @@
 pub(super) mod schema;
 
 /// What the block says, checked as a whole.
-#[cfg(feature = "aws")]
 pub(super) mod settings;
 
 /// The forms of Amazon's names.

@@ -69,7 +69,36 @@ fn ours() -> Vec<(&'static str, Attribute)> {
             "maven_command",
             optional("As in `local`.").validate(text(not_empty)),
         ),
+        (
+            "java_archives",
+            object(vec![("x86_64", java_archive()), ("arm64", java_archive())])
+                .optional()
+                .description(
+                    "Java for the nodes, by their architecture. Default: the Java of the machine that runs Terraform \
+                     (`JAVA_HOME`, `PATH`), if that is Linux of the same architecture.",
+                ),
+        ),
     ]
+}
+
+fn java_archive() -> Attribute {
+    let members = vec![
+        (
+            "url",
+            optional(
+                "An `https` URL or the absolute path of a `.tar.gz` with a Java runtime for Linux. It is uploaded to \
+                 the control bucket once.",
+            )
+            .validate(text(forms::archive)),
+        ),
+        (
+            "sha256",
+            optional("The SHA-256 digest of the archive.").validate(text(forms::sha256)),
+        ),
+    ];
+    object(members)
+        .optional()
+        .description("The archive for nodes of this architecture.")
 }
 
 fn credentials() -> Vec<(&'static str, Attribute)> {

@@ -6,7 +6,9 @@ use camino::Utf8PathBuf;
 
 use super::forms;
 use crate::aws::settings::{AccessKey, AssumeRole, Proxy, Service, Settings, WebIdentity};
+use crate::engine::ec2::artifacts::{Architecture, JavaArchive};
 use crate::resource::provider::ArchiveSettings;
+use crate::store::release::Sha256;
 use crate::tfplugin::schema::parse_duration;
 use crate::tfplugin::{Attr, AttributePath, Diagnostics, Object};
 
@@ -33,6 +35,8 @@ pub struct AwsSettings {
     pub archive: Option<ArchiveSettings>,
     /// The Maven command.
     pub maven_command: String,
+    /// Archives with Java for the nodes.
+    pub java_archives: BTreeMap<Architecture, JavaArchive>,
 }
 
 /// Tags that others manage: neither changed nor shown.
@@ -90,6 +94,32 @@ pub(in crate::resource::provider) fn check(aws: &Object, diagnostics: &mut Diagn
         wrong("http_proxy", "Two proxies", detail);
     }
     check_roles(aws, diagnostics);
+    check_java(aws, diagnostics);
+}
+
+/// A digest without a file, and a file without a digest.
+fn check_java(aws: &Object, diagnostics: &mut Diagnostics) {
+    let Attr::Known(archives) = aws.object("java_archives") else {
+        return;
+    };
+    for architecture in Architecture::ALL {
+        let name = architecture.name();
+        let Attr::Known(archive) = archives.object(name) else {
+            continue;
+        };
+        for (missing, other) in [("url", "sha256"), ("sha256", "url")] {
+            if archive.get(missing).is_null() {
+                let path = AttributePath::of("aws").attribute("java_archives");
+                diagnostics.error(
+                    &path.attribute(name).attribute(missing),
+                    "An attribute is missing",
+                    format!(
+                        "`aws.java_archives.{name}` has no `{missing}`. Set it beside `{other}`, or take `{name}` out."
+                    ),
+                );
+            }
+        }
+    }
 }
 
 fn check_roles(aws: &Object, diagnostics: &mut Diagnostics) {
@@ -161,8 +191,26 @@ pub(in crate::resource::provider) fn read(aws: &Object) -> AwsSettings {
             sha512: aws.string_map("kafka_archive_sha512").known_or(BTreeMap::new()),
         }),
         maven_command: text("maven_command").unwrap_or_else(|| "mvn".to_owned()),
+        java_archives: java_archives(aws),
     }
     .with_files(texts("shared_config_files"), texts("shared_credentials_files"))
+}
+
+/// An accepted block has whole archives alone.
+fn java_archives(aws: &Object) -> BTreeMap<Architecture, JavaArchive> {
+    let Attr::Known(archives) = aws.object("java_archives") else {
+        return BTreeMap::new();
+    };
+    let of = |architecture: Architecture| {
+        let archive = archives.object(architecture.name()).known()?;
+        let sha256 = archive.string("sha256").known()?.to_ascii_lowercase();
+        let archive = JavaArchive {
+            url: archive.string("url").known()?,
+            sha256: Sha256::parse(sha256).ok()?,
+        };
+        Some((architecture, archive))
+    };
+    Architecture::ALL.into_iter().filter_map(of).collect()
 }
 
 impl AwsSettings {

@@ -124,9 +124,22 @@ class Volumes:
                 file.unlink()
 
     def snapshot(self, volume_id: str, snapshot_id: str) -> None:
-        """Keeps what is on the volume now; a volume that was never attached is blank and needs nothing kept."""
-        if source := self._found(volume_id):
-            run("cp", "--sparse=always", str(source), str(source.parent / snapshot_id), seconds=600)
+        """Keeps what is on the volume now; of one that was never attached an empty file, which restores as blank.
+
+        What is written meanwhile may be in it or not, in parts: a volume in use should be quiet.
+        """
+        source = self._found(volume_id)
+        if source is None:
+            (self._directory / snapshot_id).touch()
+            return
+        making = source.parent / f".{snapshot_id}"
+        run("cp", "--sparse=always", "--reflink=auto", str(source), str(making), seconds=600)
+        making.rename(source.parent / snapshot_id)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Volumes that were made of it have copies of their own."""
+        if file := self._found(snapshot_id):
+            file.unlink()
 
     def _file(self, volume: Volume) -> Path:
         """The backing file, made at the first use."""

@@ -112,6 +112,14 @@ class RealMachines:
         """See `seam.Machines`."""
         self.volumes.delete(volume_id)
 
+    def snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        """See `seam.Machines`."""
+        self.volumes.snapshot(volume_id, snapshot_id)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """See `seam.Machines`."""
+        self.volumes.delete_snapshot(snapshot_id)
+
     def rules_changed(self, network: seam.Network) -> None:
         """See `seam.Machines`. A thread applies the newest; `settle` waits for it."""
         with self._changed:
@@ -165,6 +173,18 @@ class RealMachines:
             if instance_id not in self._machines:
                 raise ValueError(f"{instance_id} has no machine")
             return self._machines[instance_id]
+
+    def fault(self, what: str, name: str, is_over: bool) -> None:
+        """See `seam.Machines`."""
+        if what == "zone":
+            (self.faults.heal_zone if is_over else self.faults.cut_zone)(name)
+        elif what == "service":
+            (self.faults.heal_service if is_over else self.faults.cut_service)(name)
+        elif what == "instance":
+            machine = self.machine(name)
+            (machine.thaw if is_over else machine.freeze)()
+        else:
+            raise ValueError(f"no such fault: {what}")
 
     def cut_service(self, service: str, instance_id: str | None = None) -> None:
         """The endpoint is silent, for one instance or for all."""

@@ -71,12 +71,17 @@ def questions(stand: Stand, call: Call) -> list[Request]:
     asked += _tagging(call, asked)
     if call.service == "autoscaling" and call.params.get("LaunchTemplate") and call.action.endswith("AutoScalingGroup"):
         asked += launch_questions(stand, call, {"LaunchTemplate": call.params["LaunchTemplate"]})
+    if call.service == "iam" and call.action == "AddRoleToInstanceProfile":
+        asked.append(Request("iam:PassRole", _iam(stand, call, "role", call.params["RoleName"])[0], {"iam:PassedToService": ["ec2.amazonaws.com"]}))
     if call.action == "RunInstances":
         asked += pass_role(stand, call, merged(stand, call, call.params))
     return asked
 
 
 def _names(call: Call, found: Row) -> tuple[str, ...]:
+    if call.service == "s3" and call.action == "DeleteObjects":
+        with_version = [bool(one.get("VersionId")) for one in call.params["Delete"]["Objects"]]
+        return (("s3:DeleteObject",) if not all(with_version) else ()) + (("s3:DeleteObjectVersion",) if any(with_version) else ())
     if call.service == "s3" and call.params.get("VersionId") and call.action in ("GetObject", "HeadObject", "DeleteObject"):
         return tuple(f"{name}Version" for name in found.policy_actions)
     return found.policy_actions
@@ -177,6 +182,9 @@ def _iam(stand: Stand, call: Call, kind: str, name: str) -> tuple[str, Context]:
     context: Context = {}
     for tag, value in tag_map(found.get("Tags")).items():
         context[f"aws:ResourceTag/{tag}"] = context[f"iam:ResourceTag/{tag}"] = [value]
+    limit = (found.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
+    if limit and call.action in ("PutRolePolicy", "DeleteRolePolicy", "AttachRolePolicy", "DetachRolePolicy"):
+        context["iam:PermissionsBoundary"] = [limit]
     return found["Arn"], context if call.action not in ("CreateRole", "CreateInstanceProfile") else {}
 
 

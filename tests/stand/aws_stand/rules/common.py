@@ -74,3 +74,9 @@ def check_tags(call: Call, *resource_types: str) -> None:
 def tag_map(tags: list[dict[str, Any]] | None) -> dict[str, str]:
     """Tags as a dictionary."""
     return {tag["Key"]: tag.get("Value", "") for tag in tags or []}
+
+
+def private_name(address: str, region: str) -> str:
+    """The name that AWS gives to an address."""
+    suffix = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+    return f"ip-{address.replace('.', '-')}.{suffix}"

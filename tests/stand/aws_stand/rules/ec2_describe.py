@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..messages import AwsError, Call, Params
 from . import filters, passing, rule
-from .common import dry_run
+from .common import dry_run, private_name
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -138,6 +138,8 @@ def interface_overlay(stand: Stand, item: Item) -> Item | None:
     if state is None:
         return item
     item = {k: v for k, v in item.items() if k not in ("Attachment", "Association")}
+    # moto names every address as in us-east-1.
+    item["PrivateDnsName"] = private_name(item["PrivateIpAddress"], state.home.region)
     item["Status"] = "available" if state.pending.over else "pending"
     holder = stand.world.instances_.get(state.holder or "")
     if holder is not None:

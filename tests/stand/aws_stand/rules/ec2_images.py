@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..messages import AwsError, Call, Params
+from ..messages import AwsError, Call, Params, Refused
 from . import rule
-from .common import check_tags, dry_run, remembered
-from .ec2_launch import find_image
+from .common import check_tags, dry_run, remembered, tags_of
+from .ec2_launch import find_image, like_source
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -17,14 +17,23 @@ if TYPE_CHECKING:
 def copy(stand: Stand, call: Call) -> Params:
     """A copy of our own; its state is held."""
     check_tags(call, "image", "snapshot")
-    if call.params["SourceRegion"] == call.region:
-        find_image(stand, call, call.params["SourceImageId"])
+    if call.params["SourceRegion"] != call.region:
+        raise Refused("CopyImage from another Region is not in the stand")
+    source = find_image(stand, call, call.params["SourceImageId"])
     dry_run(call)
 
     def make() -> Params:
-        result = stand.ask(call, "CopyImage", {k: v for k, v in call.params.items() if k != "ClientToken"})
-        stand.world.images[result["ImageId"]] = stand.world.hold()
-        stand.world.born(result["ImageId"])
+        result = stand.ask(call, "CopyImage", {k: v for k, v in call.params.items() if k not in ("ClientToken", "TagSpecifications")})
+        id = result["ImageId"]
+        stand.world.images[id] = stand.world.hold()
+        stand.world.born(id)
+        stand.world.image_roots[id] = source["RootDeviceName"]
+        # moto forgets the tags of both.
+        image = stand.ask(call, "DescribeImages", {"ImageIds": [id]})["Images"][0]
+        snapshots = [m["Ebs"]["SnapshotId"] for m in image["BlockDeviceMappings"] if (m.get("Ebs") or {}).get("SnapshotId")]
+        for kind, ids in (("image", [id]), ("snapshot", snapshots)):
+            if tags_of(call, kind):
+                stand.ask(call, "CreateTags", {"Resources": ids, "Tags": tags_of(call, kind)})
         return result
 
     return remembered(stand, call, make)
@@ -45,6 +54,7 @@ def describe(stand: Stand, call: Call) -> Params:
         unseen = stand.world.unseen.get(image["ImageId"])
         if unseen is not None and not ids and unseen.by_filter.poll():
             continue
+        image = like_source(stand, image)
         hold = stand.world.images.get(image["ImageId"])
         found.append({**image, "State": "pending"} if hold is not None and hold.poll() else image)
     return {"Images": found}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from ..messages import AwsError, Call, Params
 from ..objects import InstanceState
 from . import filters, rule
-from .common import check_tags, dry_run, remembered
+from .common import check_tags, dry_run, private_name, remembered
 from .ec2_describe import Listing, show
-from .ec2_launch import find_profile, launch, private_name
+from .ec2_launch import find_profile, launch
 from .ec2_templates import version_data
 
 if TYPE_CHECKING:
@@ -48,7 +48,10 @@ def run(stand: Stand, call: Call) -> Params:
             stand.world.instances_[item["InstanceId"]].attributes["ClientToken"] = call.params["ClientToken"]
         return {**reservation, "Instances": [item]}
 
-    return remembered(stand, call, make)
+    answer = remembered(stand, call, make)
+    if stand.world.instances_[answer["Instances"][0]["InstanceId"]].state in ("shutting-down", "terminated"):
+        raise AwsError("IdempotentInstanceTerminated", "The client token was used for an instance that has been terminated.")
+    return answer
 
 
 def merged(data: Params, params: Params) -> Params:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..messages import AwsError, Call, Params
 from ..objects import Home, InterfaceState
 from . import rule
-from .common import check_tags, dry_run, remembered
+from .common import check_tags, dry_run, private_name, remembered
 
 if TYPE_CHECKING:
     from ..stand import Stand
@@ -34,6 +34,7 @@ def create(stand: Stand, call: Call) -> Params:
         item = result["NetworkInterface"]
         item["Status"] = "pending"
         home = stand.world.home(call)
+        item["PrivateDnsName"] = private_name(address, home.region)
         stand.world.interfaces[item["NetworkInterfaceId"]] = InterfaceState(
             item["NetworkInterfaceId"], home, stand.world.hold()
         )

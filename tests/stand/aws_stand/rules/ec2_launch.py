@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..messages import AwsError, Call, Params
 from ..objects import InstanceState, InterfaceState, VolumeState
 from ..seam import Instance, MetadataOptions
-from .common import tag_map
+from .common import private_name, tag_map
 from .ec2_interfaces import check_free, check_groups, find, find_subnet, free_address, hold
 
 if TYPE_CHECKING:
@@ -90,9 +90,18 @@ def find_image(stand: Stand, call: Call, id: str) -> dict[str, Any]:
         raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{id}' is not available")
     known = stand.world.known_images
     if id not in known:
-        known[id] = stand.ask(call, "DescribeImages", {"ImageIds": [id]}, "ec2")["Images"][0]
+        known[id] = like_source(stand, stand.ask(call, "DescribeImages", {"ImageIds": [id]}, "ec2")["Images"][0])
     found: dict[str, Any] = known[id]
     return found
+
+
+def like_source(stand: Stand, image: dict[str, Any]) -> dict[str, Any]:
+    """A copy with its root disk where the original has it."""
+    root = stand.world.image_roots.get(image["ImageId"])
+    if root is None:
+        return image
+    disks = [{**d, "DeviceName": root} if d.get("DeviceName") == image.get("RootDeviceName") else d for d in image["BlockDeviceMappings"]]
+    return {**image, "RootDeviceName": root, "BlockDeviceMappings": disks}
 
 
 def _architectures(stand: Stand, call: Call, name: str) -> list[str]:
@@ -276,9 +285,3 @@ def _root(stand: Stand, call: Call, instance: str, region: str) -> int:
         stand.ledger.created("volume", state.id)
         size = volume["Size"] if number == 0 else size
     return size
-
-
-def private_name(address: str, region: str) -> str:
-    """The name that AWS gives to an address."""
-    suffix = "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
-    return f"ip-{address.replace('.', '-')}.{suffix}"

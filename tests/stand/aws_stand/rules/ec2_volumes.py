@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..messages import AwsError, Call, Params
-from ..objects import Hold, Modification, VolumeState
+from ..objects import Modification, SnapshotHold, VolumeState
+from ..seam import NoMachines
 from . import filters, rule
 from .common import check_tags, dry_run, remembered
 from .ec2_describe import Listing, listed
@@ -36,6 +37,9 @@ def create(stand: Stand, call: Call) -> Params:
     if params.get("SnapshotId"):
         stand.world.need(params["SnapshotId"], "InvalidSnapshot.NotFound", "snapshot")
         snapshot = stand.ask(call, "DescribeSnapshots", {"SnapshotIds": [params["SnapshotId"]]})["Snapshots"][0]
+        hold = stand.world.snapshots.get(params["SnapshotId"])
+        if hold is not None and not hold.over:
+            raise AwsError("IncorrectState", f"Snapshot is in invalid state - pending: {params['SnapshotId']}")
         if params.get("Size", snapshot["VolumeSize"]) < snapshot["VolumeSize"]:
             raise AwsError("InvalidParameterValue", "The volume size is smaller than the snapshot's.")
     dry_run(call)
@@ -263,8 +267,20 @@ def create_snapshot(stand: Stand, call: Call) -> Params:
     state = _need(stand, call, call.params["VolumeId"])
     dry_run(call)
     result = stand.ask(call, "CreateSnapshot", call.params)
-    stand.world.snapshots[result["SnapshotId"]] = Hold(stand.settings.hold_polls, stand.settings.hold_seconds)
-    stand.world.born(result["SnapshotId"])
+    id = result["SnapshotId"]
+    hold = stand.world.snapshots[id] = SnapshotHold(stand.settings.hold_polls, stand.settings.hold_seconds)
+    stand.world.born(id)
+
+    def keep() -> None:
+        try:
+            stand.machines.snapshot(state.id, id)
+        finally:
+            hold.kept = True
+
+    if isinstance(stand.machines, NoMachines):
+        keep()
+    else:
+        stand.background(f"snapshot {id}", keep)
     return {**result, "State": "pending", "Progress": "", "VolumeSize": state.gib}
 
 
@@ -284,5 +300,8 @@ def delete_snapshot(stand: Stand, call: Call) -> Params:
     """Removes it; one that an image uses stays (moto knows)."""
     stand.world.need(call.params["SnapshotId"], "InvalidSnapshot.NotFound", "snapshot")
     dry_run(call)
-    stand.world.snapshots.pop(call.params["SnapshotId"], None)
-    return stand.ask(call, "DeleteSnapshot", call.params)
+    id = call.params["SnapshotId"]
+    stand.world.snapshots.pop(id, None)
+    result = stand.ask(call, "DeleteSnapshot", call.params)
+    stand.tell_machines("delete_snapshot", lambda: stand.machines.delete_snapshot(id))
+    return result

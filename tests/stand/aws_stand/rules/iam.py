@@ -16,7 +16,7 @@ passing(
     "iam", "GetRole", "DeleteRole", "ListRoles", "UpdateRole", "UpdateAssumeRolePolicy", "TagRole", "UntagRole", "ListRoleTags",
     "PutRolePolicy", "GetRolePolicy", "DeleteRolePolicy", "ListRolePolicies", "AttachRolePolicy", "DetachRolePolicy",
     "ListAttachedRolePolicies", "PutRolePermissionsBoundary", "DeleteRolePermissionsBoundary", "GetInstanceProfile",
-    "DeleteInstanceProfile", "RemoveRoleFromInstanceProfile", "ListInstanceProfiles", "ListInstanceProfilesForRole",
+    "DeleteInstanceProfile", "ListInstanceProfiles", "ListInstanceProfilesForRole",
     "TagInstanceProfile", "UntagInstanceProfile", "CreatePolicy", "GetPolicy", "GetPolicyVersion", "DeletePolicy", "ListPolicies",
     "ListPolicyVersions", "CreatePolicyVersion", "DeletePolicyVersion", "GetUser", "DeleteUser", "PutUserPolicy",
     "GetUserPolicy", "DeleteUserPolicy", "ListUserPolicies", "AttachUserPolicy", "DetachUserPolicy", "ListAttachedUserPolicies",
@@ -42,6 +42,16 @@ def add_role(stand: Stand, call: Call) -> Params:
     result = stand.ask(call, call.action, call.params)
     stand.world.fresh(f"profile/{call.params['InstanceProfileName']}")
     return result
+
+
+@rule("iam", "RemoveRoleFromInstanceProfile")
+def remove_role(stand: Stand, call: Call) -> Params:
+    """moto breaks off for a role that is not in the profile."""
+    name, profile = call.params["RoleName"], call.params["InstanceProfileName"]
+    found = stand.ask(call, "GetInstanceProfile", {"InstanceProfileName": profile})["InstanceProfile"]
+    if name not in [role["RoleName"] for role in found.get("Roles") or []]:
+        raise AwsError("NoSuchEntity", f"Role {name} is not associated with instance profile {profile}.", 404)
+    return stand.ask(call, call.action, call.params)
 
 
 @rule("iam", "CreateUser", "PutUserPermissionsBoundary", "DeleteUserPermissionsBoundary")

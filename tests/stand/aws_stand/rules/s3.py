@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 ElementTree.register_namespace("", _NAMESPACE)
+_ROOTS = {"GetBucketVersioningResponse": "VersioningConfiguration"}
+"""Names of XML roots that moto gets wrong; the official SDKs read only the right ones."""
 _IMPOSSIBLE = '"00000000000000000000000000000000"'
 
 
@@ -33,6 +35,7 @@ class Bucket:
     account: str
     region: str
     policy: str | None = None
+    lifecycle: bytes | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     shown: dict[tuple[str, str], str] = field(default_factory=dict)
     """Key and version (or moto's ETag) to our ETag."""
@@ -44,13 +47,13 @@ class Bucket:
 
 READS = (
     "HeadObject", "GetObject", "ListObjectsV2", "ListObjectVersions", "ListObjects", "HeadBucket", "GetBucketLocation",
-    "GetBucketVersioning", "GetBucketEncryption", "GetPublicAccessBlock", "GetBucketLifecycleConfiguration", "GetBucketTagging",
+    "GetBucketVersioning", "GetBucketEncryption", "GetPublicAccessBlock", "GetBucketTagging",
     "GetObjectTagging", "ListMultipartUploads", "ListParts", "GetBucketOwnershipControls",
 )  # fmt: skip
 WRITES = (
     "PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject", "DeleteObjects", "CreateMultipartUpload", "UploadPart",
-    "AbortMultipartUpload", "PutBucketVersioning", "PutBucketEncryption", "PutPublicAccessBlock", "PutBucketLifecycleConfiguration",
-    "PutBucketTagging", "DeleteBucketTagging", "PutObjectTagging", "DeleteBucketLifecycle", "DeleteBucket", "PutBucketOwnershipControls",
+    "AbortMultipartUpload", "PutBucketVersioning", "PutBucketEncryption", "PutPublicAccessBlock",
+    "PutBucketTagging", "DeleteBucketTagging", "PutObjectTagging", "DeleteBucket", "PutBucketOwnershipControls",
     "DeletePublicAccessBlock", "DeleteBucketEncryption",
 )  # fmt: skip
 
@@ -130,6 +133,49 @@ def delete_policy(stand: Stand, call: Call) -> HttpResponse:
     return HttpResponse(204, {}, b"")
 
 
+@rule("s3", "PutBucketLifecycleConfiguration")
+def put_lifecycle(stand: Stand, call: Call) -> HttpResponse:
+    """Kept here: moto forgets how many newer versions a rule wants. Rules that contradict each other are refused."""
+    bucket = bucket_of(stand, call)
+    rules = (call.params.get("LifecycleConfiguration") or {}).get("Rules", [])
+    ids = [one.get("ID", "") for one in rules]
+    if not rules or len(rules) > 1000 or len(set(ids)) != len(ids):
+        raise AwsError("InvalidArgument", "Rule ID must be unique. Found same ID for more than one rule")
+    seen: set[tuple[str, str]] = set()
+    for one in rules:
+        if "Filter" not in one and "Prefix" not in one:
+            raise AwsError("MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+        actions = [name for name in one if name not in ("ID", "Status", "Filter", "Prefix")]
+        if not actions:
+            raise AwsError("InvalidRequest", "At least one action needs to be specified in a rule")
+        ending = one.get("NoncurrentVersionExpiration") or {"NoncurrentDays": 1}
+        if ending.get("NoncurrentDays", 0) < 1 or not 1 <= ending.get("NewerNoncurrentVersions", 1) <= 100:
+            raise AwsError("InvalidArgument", "'NoncurrentDays' for NoncurrentVersionExpiration action must be a positive integer")
+        for action in actions:
+            place = (str(one.get("Filter", one.get("Prefix"))), action)
+            if place in seen:
+                raise AwsError("InvalidRequest", f"Found two rules with same prefix for same action type '{action}'")
+            seen.add(place)
+    bucket.lifecycle = call.http.body
+    return HttpResponse(200, {}, b"")
+
+
+@rule("s3", "GetBucketLifecycleConfiguration")
+def get_lifecycle(stand: Stand, call: Call) -> HttpResponse:
+    """As it was put."""
+    bucket = bucket_of(stand, call)
+    if bucket.lifecycle is None:
+        raise AwsError("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist", 404)
+    return HttpResponse(200, {"Content-Type": "application/xml"}, bucket.lifecycle)
+
+
+@rule("s3", "DeleteBucketLifecycle")
+def delete_lifecycle(stand: Stand, call: Call) -> HttpResponse:
+    """Absent is fine."""
+    bucket_of(stand, call).lifecycle = None
+    return HttpResponse(204, {}, b"")
+
+
 @rule("s3", *READS)
 def read(stand: Stand, call: Call) -> HttpResponse:
     """Reads: ETags become ours."""
@@ -144,6 +190,8 @@ def read(stand: Stand, call: Call) -> HttpResponse:
         answer = stand.moto.forward(_conditions(bucket, call, http))
         if answer.status == 404 and call.action in ("GetObject", "HeadObject"):
             _hide(stand, call)
+        for wrong, right in _ROOTS.items():
+            answer.body = answer.body.replace(f"<{wrong}".encode(), f"<{right}".encode()).replace(f"</{wrong}".encode(), f"</{right}".encode())
         return _ours(bucket, call, answer)
 
 

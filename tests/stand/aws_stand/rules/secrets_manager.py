@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from .. import catalog
 from ..messages import AwsError, Call, HttpResponse
 from . import passing, rule
 from .kms import usable
@@ -50,7 +52,7 @@ def use(stand: Stand, call: Call) -> HttpResponse:
 
 @rule("secretsmanager", "BatchGetSecretValue")
 def batch(stand: Stand, call: Call) -> HttpResponse:
-    """Secrets that are being deleted are left out (moto fails the whole call for them)."""
+    """Secrets that are being deleted are left out (moto fails the whole call for them). Each secret needs GetSecretValue, too."""
     page = call.params.get("MaxResults") or 20
     listed = stand.ask(call, "ListSecrets", {"Filters": call.params.get("Filters") or []})["SecretList"]
     ids = call.params.get("SecretIdList") or sorted(s["ARN"] for s in listed if not s.get("DeletedDate"))
@@ -58,9 +60,12 @@ def batch(stand: Stand, call: Call) -> HttpResponse:
         page = min(page, stand.settings.page_size)
     start = int(call.params.get("NextToken") or 0)
     values, errors = [], []
+    model = catalog.service("secretsmanager").operation_model("GetSecretValue")
     for id in ids[start : start + page]:
         try:
-            value = stand.ask(call, "GetSecretValue", {"SecretId": id})
+            one = replace(call, model=model, params={"SecretId": id})
+            stand.policies.authorize(one)
+            value = stand.ask(one, "GetSecretValue", one.params)
             values.append({**value, "CreatedDate": value["CreatedDate"].timestamp()})
         except AwsError as error:
             errors.append({"SecretId": id, "ErrorCode": error.code, "Message": error.message})

@@ -102,3 +102,41 @@ def test_a_terminated_instance_is_replaced_with_its_address_and_its_data(real: L
     assert machines.machine(third).instance.private_ip == "10.88.0.77"
     real.end(group)
     real.until(lambda: real.state(third) == "terminated", 20)
+
+
+def test_a_snapshot_keeps_what_was_on_a_volume_and_a_new_volume_has_it(real: Lab) -> None:
+    machines = real.stand.machines
+    assert isinstance(machines, RealMachines)
+    group = real.scaling(real.template(real.interface()))
+    instance = real.in_service(group)
+    machine = machines.machine(instance)
+    link = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{}".format
+
+    def attach(volume: str, device: str) -> str:
+        real.until(lambda: real.ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["State"] == "available")
+        real.ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device=device)
+        name = link(volume.replace("-", ""))
+        real.until(lambda: machine.run("test", "-b", name).returncode == 0)
+        return name
+
+    def snapshot(volume: str) -> str:
+        made = str(real.ec2.create_snapshot(VolumeId=volume)["SnapshotId"])
+        real.until(lambda: real.ec2.describe_snapshots(SnapshotIds=[made])["Snapshots"][0]["State"] == "completed")
+        return made
+
+    used, blank = real.volume(), real.volume()
+    first = attach(used, "/dev/sdf")
+    script = f"mkfs.xfs -q {first}; mount {first} /mnt; echo kept > /mnt/file; umount /mnt"
+    assert machine.run("sh", "-ec", script).returncode == 0
+    kept, empty = snapshot(used), snapshot(blank)
+    assert machine.run("sh", "-ec", f"mount {first} /mnt; echo later > /mnt/file; umount /mnt").returncode == 0
+
+    again = attach(real.volume(SnapshotId=kept, size=2), "/dev/sdg")
+    assert machine.run("sh", "-ec", f"mount -o nouuid {again} /mnt; cat /mnt/file; umount /mnt").stdout == "kept\n"
+    third = attach(real.volume(SnapshotId=empty), "/dev/sdh")
+    assert machine.run("sh", "-c", f"head -c 1000000 {third} | tr -d '\\0' | wc -c").stdout.strip() == "0"
+    for one in (kept, empty):
+        real.ec2.delete_snapshot(SnapshotId=one)
+    assert not list((machines.directory / "volumes").glob("snap-*"))
+    real.end(group)
+    real.until(lambda: real.state(instance) == "terminated", 20)

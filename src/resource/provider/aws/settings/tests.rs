@@ -108,3 +108,24 @@ fn what_contradicts_itself_is_found_at_once() {
         .with("skip_region_validation", true);
     assert_eq!(findings(&skipped), [""; 0]);
 }
+
+#[test]
+fn an_archive_with_java_has_a_url_and_a_digest() {
+    let archive =
+        |url: Value, sha256: Value| Value::from(Object::new().with("url", url).with("sha256", sha256));
+    let block = |x86: Value| {
+        let archives = Object::new().with("x86_64", x86).with("arm64", Value::Null);
+        empty().with("java_archives", Value::from(archives))
+    };
+    let whole = block(archive("/jre.tar.gz".into(), "AB".repeat(32).into()));
+    assert_eq!(findings(&whole), [""; 0]);
+    let read = read(&whole).java_archives;
+    assert_eq!(read[&Architecture::X86].url, "/jre.tar.gz");
+    assert_eq!(read[&Architecture::X86].sha256.as_str(), "ab".repeat(32));
+    for half in [
+        archive("/jre.tar.gz".into(), Value::Null),
+        archive(Value::Null, "AB".repeat(32).into()),
+    ] {
+        assert_eq!(findings(&block(half)), ["An attribute is missing"]);
+    }
+}

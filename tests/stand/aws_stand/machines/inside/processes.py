@@ -59,14 +59,18 @@ def spawn(
     out = _output(unit.stdout, journal)
     err = _output(unit.stderr, journal) if unit.stderr != "inherit" else os.dup(out)
     limits = _limits(unit, note)
+    score = unit.oom_score_adjust
+    if score is not None and score < 0 and not _may_raise():
+        note(f"{unit.name}: OOMScoreAdjust={score} is not for this machine to set")
+        score = None
     who = pwd.getpwnam(unit.user) if unit.user != "root" else None
 
     def prepare() -> None:
         os.umask(unit.umask)
         for what, values in limits:
             resource.setrlimit(what, values)
-        if unit.oom_score_adjust is not None:
-            Path("/proc/self/oom_score_adj").write_text(str(unit.oom_score_adjust))
+        if score is not None:
+            Path("/proc/self/oom_score_adj").write_text(str(score))
         if who is not None:
             os.initgroups(who.pw_name, who.pw_gid)
             os.setgid(who.pw_gid)

@@ -1,10 +1,12 @@
-//! The directory behaves like a map with versions, whatever is done to it in whatever order.
+//! A home behaves like a map with versions, whatever is done to it in whatever order.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
-use super::{key, store};
+use super::{World, key};
 use crate::store::{Deleted, Durability, Key, Look, Prefix, Store, Version, Written};
 
 #[derive(Debug, Clone)]
@@ -180,18 +182,22 @@ impl Model {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    #[test]
-    fn the_directory_behaves_like_a_map(actions in prop::collection::vec(any_action(), 1..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (_folder, _root, store) = store().await;
-            let mut model = Model::default();
-            for action in actions {
-                model.check(&store, action).await;
-            }
-        });
+/// Random actions, against one store and each time below another prefix; reproducible by their seed.
+pub(in crate::store) async fn behaves_like_a_map(world: World) {
+    let store = world.store().await;
+    let mut runner = TestRunner::deterministic();
+    let cases = if world.rounds < 100 { 6 } else { 60 };
+    for _ in 0..cases {
+        let actions = prop::collection::vec(any_action(), 1..60)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        let mut model = Model::default();
+        for action in actions {
+            model.check(&store, action).await;
+        }
+        for key in model.documents.keys() {
+            store.delete(key).await.unwrap();
+        }
     }
 }
