@@ -36,6 +36,12 @@ variable "client_security_group_id" {
   type        = string
 }
 
+variable "private_zone_id" {
+  description = "A private hosted zone that the VPC sees, for names of the brokers' own; without it they have those of their network interfaces."
+  type        = string
+  default     = null
+}
+
 variable "client_ca_file" {
   description = "PEM file of the authority that signs your clients' certificates."
   type        = string
@@ -53,6 +59,9 @@ resource "msk_cluster" "events" {
   dedicated_controllers = false
 
   client_security_group_ids = [var.client_security_group_id]
+
+  # b-1.mutual-tls.<domain of the zone>, …
+  private_zone_id = var.private_zone_id
 
   authentication = {
     tls = { ca_certificates_pem = [file(var.client_ca_file)] }

@@ -223,6 +223,12 @@ impl Connection {
         aws_sdk_kms::Client::from_conf(config.build())
     }
 
+    /// Route 53.
+    pub fn route53(&self) -> aws_sdk_route53::Client {
+        let config = aws_sdk_route53::config::Builder::from(&self.of(Service::Route53)).interceptor(Counted);
+        aws_sdk_route53::Client::from_conf(config.build())
+    }
+
     /// S3.
     pub fn s3(&self) -> aws_sdk_s3::Client {
         let config = aws_sdk_s3::config::Builder::from(&self.of(Service::S3));

@@ -201,10 +201,12 @@ fn kind<E>(error: &SdkError<E, HttpResponse>, code: &str, message: &str, status:
         | "SlowDown"
         | "TooManyRequestsException"
         | "RequestThrottled"
-        | "EC2ThrottledException" => Kind::Throttled,
+        | "EC2ThrottledException"
+        | "PriorRequestNotComplete" => Kind::Throttled,
         "NoSuchKey"
         | "NoSuchBucket"
         | "NoSuchEntity"
+        | "NoSuchHostedZone"
         | "NotFound"
         | "NotFoundException"
         | "ResourceNotFoundException" => Kind::NotFound,

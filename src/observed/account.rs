@@ -70,6 +70,17 @@ pub enum KeyAnswer {
     Hidden,
 }
 
+/// A hosted zone of Route 53.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostedZone {
+    /// Its domain, without the dot at the end.
+    pub domain: String,
+    /// Whether only VPCs see it.
+    pub is_private: bool,
+    /// The VPCs that see it.
+    pub vpc_ids: BTreeSet<String>,
+}
+
 /// An image, as far as a plan needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSeen {
@@ -100,6 +111,8 @@ pub struct Account {
     pub key: Option<KeyAnswer>,
     /// The image, if one is written and there.
     pub image: Option<ImageSeen>,
+    /// The hosted zone, if one is written and there.
+    pub hosted_zone: Option<HostedZone>,
     /// How many roles the written instance profile has; `None` if it is not there.
     pub profile_roles: Option<usize>,
     /// Whether the written permissions boundary is there.

@@ -19,6 +19,8 @@ pub struct ObservedSecurityGroup {
 pub struct ObservedMachine {
     /// The security groups on its fixed network interface.
     pub interface: Seen<BTreeSet<String>>,
+    /// Whether its name leads to its address; absent without a private zone.
+    pub name: Seen<bool>,
     /// Its volume.
     pub volume: Seen<ObservedVolume>,
     /// What keeps an instance for it.

@@ -7,7 +7,7 @@ use super::firewall::{OpenPorts, Rule, changes, wanted as wanted_rules};
 use crate::observed::cloud::{ObservedMachine, VolumeShape};
 use crate::observed::{ObservedCluster, Seen};
 use crate::spec::cluster::{ClusterSpec, FIRST_CONTROLLER_ID, SelfHealing};
-use crate::spec::ids::NodeId;
+use crate::spec::ids::{ClusterName, NodeId};
 use crate::store::documents::{ClusterDesired, ClusterPlaces, ListenerName};
 use crate::version;
 
@@ -35,6 +35,12 @@ pub fn volume_shape(wanted: &ClusterSpec, node: NodeId) -> VolumeShape {
         iops: size.volume_iops.or(Some(GP3_IOPS)),
         throughput: size.volume_throughput.or(is_gp3.then_some(GP3_THROUGHPUT)),
     }
+}
+
+/// The name of a node in a private zone. A cluster's name may have capital letters, which names of hosts pass over.
+pub fn host_name(node: NodeId, cluster: &ClusterName, domain: &str) -> String {
+    let kind = if node.0 >= FIRST_CONTROLLER_ID { "c" } else { "b" };
+    format!("{kind}-{node}.{cluster}.{domain}").to_ascii_lowercase()
 }
 
 /// The ports that a new cluster's nodes open.
@@ -174,6 +180,11 @@ fn machine_needs(
             });
         }
         Seen::Known(_) | Seen::Uncertain => {}
+    }
+    if machine.name == Seen::Known(false) {
+        needs
+            .places
+            .get_or_insert_with(|| format!("the name of {name} does not lead to its address"));
     }
     let is_named = wanted
         .aws

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::account::host_name;
 use super::firewall::{Count, OpenPorts, RULE_QUOTA, wanted};
 use crate::observed::account::{Account, InstanceType, Key, KeyAnswer, Subnet};
 use crate::spec::cluster::{ClusterSpec, FIRST_CONTROLLER_ID};
@@ -71,6 +72,7 @@ pub fn check(spec: &ClusterSpec, ports: &OpenPorts, account: &Account) -> Vec<Fi
     }
     key(spec, account, &mut found);
     image(spec, account, &mut found);
+    private_zone(spec, account, &mut found);
     permissions(spec, account, &mut found);
     security_groups(spec, account, &mut found);
     let count = Count::of(&wanted(ports, &spec.client_sources, &spec.monitoring_sources));
@@ -157,6 +159,55 @@ fn subnets(spec: &ClusterSpec, account: &Account, found: &mut Findings) {
                 );
             }
         }
+    }
+}
+
+/// A label of a name has at most 63 characters, a name 253 (RFC 1035, section 2.3.4, without the length octets).
+fn private_zone(spec: &ClusterSpec, account: &Account, found: &mut Findings) {
+    const ATTRIBUTE: &str = "private_zone_id";
+    let Some(id) = spec.aws.as_ref().and_then(|aws| aws.private_zone_id.as_deref()) else {
+        return;
+    };
+    let Some(zone) = &account.hosted_zone else {
+        let text = format!("The hosted zone `{id}` is not there. Check the id and the account.");
+        found.error(ATTRIBUTE, text);
+        return;
+    };
+    let domain = &zone.domain;
+    if !zone.is_private {
+        let text = format!(
+            "The hosted zone `{id}` ({domain}) is public: it would show the addresses of your brokers to everybody. Name a \
+             private one."
+        );
+        found.error(ATTRIBUTE, text);
+    }
+    let vpcs: BTreeSet<&str> = spec
+        .zones
+        .iter()
+        .filter_map(|id| Some(account.subnets.get(id)?.vpc_id.as_str()))
+        .collect();
+    for vpc in vpcs
+        .into_iter()
+        .filter(|vpc| zone.is_private && !zone.vpc_ids.contains(*vpc))
+    {
+        let text = format!(
+            "The private zone `{id}` ({domain}) is not associated with the VPC {vpc}, so the nodes would not find each \
+             other. Associate it (`aws route53 associate-vpc-with-hosted-zone`)."
+        );
+        found.error(ATTRIBUTE, text);
+    }
+    let longest = spec
+        .node_ids()
+        .into_iter()
+        .map(|node| host_name(node, &spec.name, domain));
+    if let Some(name) = longest.max_by_key(String::len)
+        && (spec.name.as_str().len() > 63 || name.len() > 253)
+    {
+        let text = format!(
+            "`{name}` is no name of a host: a part between two dots has at most 63 characters, all together 253. Name the \
+             cluster shorter, or take a zone with a shorter domain."
+        );
+        found.error(ATTRIBUTE, text);
     }
 }
 

@@ -64,7 +64,7 @@ impl Resource<ProviderData> for Cluster {
         let Some(data) = super::configured(context, found) else {
             return answer;
         };
-        refusals::refuse_values(context.data().map(AsRef::as_ref), &request.planned, false, found);
+        refusals::refuse_values(&request.planned, false, found);
         if found.has_errors() {
             return answer;
         }

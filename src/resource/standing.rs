@@ -138,7 +138,7 @@ pub const CLUSTER_ON_AWS: &[Row] = &[
     ("monitoring_security_group_ids", Works),
     ("monitoring_cidr_blocks", Works),
     ("security_group_ids", Works),
-    ("private_zone_id", RefusedWhole),
+    ("private_zone_id", WorksBut(NEVER)),
     ("controller_instance_type", WorksBut(ANY)),
     ("skip_final_snapshot", Works),
     ("restore_snapshot_ids", WorksBut(NEVER)),

@@ -70,6 +70,8 @@ pub struct AwsSpec {
     pub image_id: Option<String>,
     /// Whether the image is copied into the account, so that its owner cannot take it away.
     pub copies_image: bool,
+    /// The private hosted zone of the nodes' names, if one is written.
+    pub private_zone_id: Option<String>,
     /// The user's instance profile, if nodes do not get roles of their own.
     pub instance_profile: Option<String>,
     /// The ARN of the policy that bounds the nodes' roles.
@@ -91,6 +93,7 @@ impl Default for AwsSpec {
         Self {
             image_id: None,
             copies_image: true,
+            private_zone_id: None,
             instance_profile: None,
             permissions_boundary: None,
             self_healing: SelfHealing::Always,

@@ -96,6 +96,25 @@ pub enum Ec2Error {
         /// Its id.
         id: String,
     },
+    /// A name of a node leads elsewhere.
+    #[error(
+        "the name `{name}` stands in the private zone {zone} already and leads to {values}; it was not touched. Remove the \
+         record, or name the cluster otherwise"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// The zone.
+        zone: String,
+        /// Where it leads.
+        values: String,
+    },
+    /// The private zone went away between plan and apply.
+    #[error("the private zone `{zone}` is not there; name one that is in `private_zone_id`")]
+    NoZone {
+        /// The zone.
+        zone: String,
+    },
     /// AWS answered without what it promises.
     #[error("{service} {action} answered without {what}; please report this")]
     Incomplete {

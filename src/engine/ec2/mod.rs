@@ -43,6 +43,9 @@ pub mod permissions;
 /// What the role of a node may do.
 pub mod policy;
 
+/// The nodes' names in a private zone.
+pub mod records;
+
 /// The role of a node, and its instance profile.
 pub mod role;
 

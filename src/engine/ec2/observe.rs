@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
+use aws_sdk_route53::types::ResourceRecordSet;
+
 use super::account::Ec2Engine;
 use super::error::Ec2Error;
 use super::interface::{self, Interface};
 use super::placement::{AnyPlacement, Kept, Placement as _};
-use super::places::{Book, held, interface_ids};
+use super::places::{Book, addresses, held, interface_ids};
+use super::records::{self, Addresses};
 use super::security_group;
 use super::volume::{self, Volume};
+use crate::aws::Kind;
 use crate::engine::{ClusterPlace, NodePlace, Sight};
 use crate::observed::Seen;
 use crate::observed::cloud::{ObservedMachine, ObservedPlacement, ObservedSecurityGroup, ObservedVolume};
@@ -46,16 +50,22 @@ impl Ec2Engine {
             .collect();
         let interface_ids = interface_ids(places);
         let group_id = places.security_group_id.as_deref();
-        let (kept, interfaces, volumes, security_group) = tokio::try_join!(
+        let addresses = addresses(&place.name, places);
+        let (kept, interfaces, volumes, security_group, records) = tokio::try_join!(
             placement.look(&nodes),
             interface::some(&client, &interface_ids),
             volume::some(&client, &volume_ids),
             security_group::observe(&client, &names, group_id),
+            self.records(places, &addresses),
         )?;
         let found = Found {
             kept,
             interfaces,
             volumes,
+            names: places
+                .private_zone
+                .as_ref()
+                .map(|_| right_names(&addresses, &records)),
         };
         let mut sight = Sight {
             nodes: BTreeMap::new(),
@@ -70,6 +80,23 @@ impl Ec2Engine {
         }
         self.listen(place, &sight, &placement).await;
         Ok(sight)
+    }
+
+    /// What stands under the nodes' names; nothing is asked without a private zone.
+    async fn records(
+        &self,
+        places: &ClusterPlaces,
+        addresses: &Addresses,
+    ) -> Result<BTreeMap<String, Vec<ResourceRecordSet>>, Ec2Error> {
+        let Some(zone) = &places.private_zone else {
+            return Ok(BTreeMap::new());
+        };
+        let client = self.connection().await?.route53();
+        match records::look(&client, zone, addresses).await {
+            // The zone is gone: no name leads anywhere.
+            Err(Ec2Error::Call(error)) if error.kind() == Kind::NotFound => Ok(BTreeMap::new()),
+            found => found,
+        }
     }
 
     /// Keeps what AWS says of nodes without an instance: why none comes up.
@@ -103,7 +130,22 @@ fn instance_of(seen: &NodePlace) -> Option<&str> {
     placement.instance_id.as_deref()
 }
 
+/// Which of these names lead to their addresses.
+fn right_names(
+    addresses: &Addresses,
+    records: &BTreeMap<String, Vec<ResourceRecordSet>>,
+) -> BTreeSet<String> {
+    let is_right = |(name, address): &(&String, &String)| {
+        let there = records.get(*name).map(Vec::as_slice).unwrap_or_default();
+        records::is_right(there, address)
+    };
+    let right = addresses.iter().filter(is_right);
+    right.map(|(name, _)| name.clone()).collect()
+}
+
 struct Found {
+    /// The names in the private zone that lead to their addresses; `None` without one.
+    names: Option<BTreeSet<String>>,
     kept: BTreeMap<NodeId, Kept>,
     interfaces: BTreeMap<String, Interface>,
     volumes: BTreeMap<String, Volume>,
@@ -141,6 +183,10 @@ impl Found {
                 interface: interface.map_or(Seen::Absent, |interface| {
                     Seen::Known(interface.groups.iter().cloned().collect::<BTreeSet<_>>())
                 }),
+                name: match (&self.names, &placed.interface) {
+                    (Some(names), Some(known)) => Seen::Known(names.contains(&known.host)),
+                    _ => Seen::Absent,
+                },
                 volume,
                 placement: kept.map_or(Seen::Absent, |kept| {
                     Seen::Known(ObservedPlacement {

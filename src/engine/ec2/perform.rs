@@ -201,7 +201,7 @@ impl Engine for Ec2Engine {
         _desired: Option<&ClusterDesired>,
         places: Option<&ClusterPlaces>,
     ) -> Result<Sight, BoxError> {
-        Ok(self.look(store, place, places).await?)
+        Ok(Box::pin(self.look(store, place, places)).await?)
     }
 
     /// A status of an instance that is no longer the node's says nothing of the node.

@@ -47,6 +47,8 @@ pub enum Part {
     Bucket,
     /// Roles of nodes and users' secrets.
     Identities,
+    /// Only for names in a private zone.
+    Names,
 }
 
 /// What an action is about.
@@ -82,6 +84,10 @@ pub enum Target {
     Keys,
     /// Users' secrets, by name.
     Secrets,
+    /// Hosted zones of Route 53: they have no account in their ARN, and no Region.
+    Zones,
+    /// Changes of their records.
+    ZoneChanges,
 }
 
 /// When the action is allowed.

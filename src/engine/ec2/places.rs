@@ -13,16 +13,17 @@ use super::account::Ec2Engine;
 use super::error::Ec2Error;
 use super::names::Names;
 use super::placement::Held;
+use super::records::{self, Addresses};
 use super::{interface, security_group, survey, volume};
 use crate::clock::Timestamp;
 use crate::engine::Order;
 use crate::engine::run::Progress;
 use crate::observed::account::{InstanceType, Subnet};
-use crate::planner::account::{interface_groups, volume_shape};
+use crate::planner::account::{host_name, interface_groups, volume_shape};
 use crate::spec::cluster::SelfHealing;
-use crate::spec::ids::NodeId;
+use crate::spec::ids::{ClusterName, NodeId};
 use crate::store::documents::keys::{self, Single};
-use crate::store::documents::{ClusterIdentity, ClusterPlaces, PlacedInterface, PlacedNode};
+use crate::store::documents::{ClusterIdentity, ClusterPlaces, PlacedInterface, PlacedNode, PrivateZone};
 use crate::store::{Documents, Put, Store, Versioned};
 use crate::version::VERSION;
 
@@ -148,6 +149,7 @@ fn nowhere() -> ClusterPlaces {
         nodes: BTreeMap::new(),
         tags: BTreeMap::new(),
         version: String::new(),
+        private_zone: None,
         keeps_snapshots: true,
         self_healing: SelfHealing::default(),
     }
@@ -167,6 +169,7 @@ impl Ec2Engine {
         self.provide(order, &places, progress).await?;
         self.make_group(order, &names, &mut book).await?;
         self.make_interfaces(order, &names, &mut book, progress).await?;
+        self.make_records(order, &mut book, progress).await?;
         self.make_volumes(order, &names, &mut book, progress).await?;
         self.resolve_images(order, &names, &mut book, progress).await
     }
@@ -210,6 +213,7 @@ impl Ec2Engine {
             .unwrap_or_default();
         let (account, _) = self.account().await?;
         let region = connection.region().to_owned();
+        let private_zone = self.private_zone(order).await?;
         let self_healing = wanted
             .aws
             .as_ref()
@@ -221,6 +225,7 @@ impl Ec2Engine {
                 region: region.clone(),
                 vpc_id: vpc_id.clone(),
                 self_healing,
+                private_zone: private_zone.clone(),
                 tags: names.user_tags(&wanted.tags),
                 version: VERSION.to_owned(),
                 ..nowhere()
@@ -291,11 +296,12 @@ impl Ec2Engine {
                 Ok(made) => {
                     done += 1;
                     progress.say(&format!("{done} of {count} network interfaces"));
+                    let name = match &places.private_zone {
+                        Some(zone) => Some(host_name(node, &order.place.name, &zone.domain)),
+                        None => made.private_name.clone(),
+                    };
                     let interface = PlacedInterface {
-                        host: made
-                            .private_name
-                            .clone()
-                            .unwrap_or_else(|| made.private_address.clone()),
+                        host: name.unwrap_or_else(|| made.private_address.clone()),
                         address: made.private_address,
                         id: made.id,
                     };
@@ -309,6 +315,47 @@ impl Ec2Engine {
             }
         }
         failure.map_or(Ok(()), Err)
+    }
+
+    /// The private zone as it is, for a cluster that is made in it.
+    async fn private_zone(&self, order: Order<'_>) -> Result<Option<PrivateZone>, Ec2Error> {
+        let aws = order.wanted.aws.as_ref();
+        let Some(id) = aws.and_then(|aws| aws.private_zone_id.clone()) else {
+            return Ok(None);
+        };
+        let client = self.connection().await?.route53();
+        let Some(found) = records::zone(&client, &id).await? else {
+            return Err(Ec2Error::NoZone { zone: id });
+        };
+        Ok(Some(PrivateZone {
+            id,
+            domain: found.domain,
+            is_ours: false,
+        }))
+    }
+
+    /// Makes the nodes' names lead to their interfaces.
+    async fn make_records(
+        &self,
+        order: Order<'_>,
+        book: &mut Book,
+        progress: &Progress,
+    ) -> Result<(), Ec2Error> {
+        let Some(places) = book.places().cloned() else {
+            return Err(Ec2Error::TakenOver);
+        };
+        let Some(zone) = &places.private_zone else {
+            return Ok(());
+        };
+        let client = self.connection().await?.route53();
+        let names = addresses(&order.place.name, &places);
+        records::ensure(&client, zone, &names, |words| progress.say(words)).await?;
+        let is_ours = |places: &mut ClusterPlaces| {
+            if let Some(zone) = &mut places.private_zone {
+                zone.is_ours = true;
+            }
+        };
+        book.change(is_ours).await
     }
 
     /// Makes the volumes that were never made. One that is gone is not made anew: a person decides.
@@ -368,6 +415,18 @@ impl Ec2Engine {
         }
         failure.map_or(Ok(()), Err)
     }
+}
+
+/// The nodes' names in the private zone, with the addresses that they lead to; empty without a zone.
+pub(super) fn addresses(cluster: &ClusterName, places: &ClusterPlaces) -> Addresses {
+    let Some(zone) = &places.private_zone else {
+        return Addresses::new();
+    };
+    let pairs = places.nodes.iter().filter_map(|(node, placed)| {
+        let address = placed.interface.as_ref()?.address.clone();
+        Some((host_name(*node, cluster, &zone.domain), address))
+    });
+    pairs.collect()
 }
 
 pub(super) fn interface_ids(places: &ClusterPlaces) -> Vec<String> {

@@ -9,8 +9,8 @@ use super::account::Ec2Engine;
 use super::error::Ec2Error;
 use super::names::{NODE_TAG, Names};
 use super::placement::{Held, Placement as _};
-use super::places::Book;
-use super::{interface, role, security_group, template, volume};
+use super::places::{Book, addresses};
+use super::{interface, records, role, security_group, template, volume};
 use crate::clock::Timestamp;
 use crate::engine::ClusterPlace;
 use crate::engine::run::Progress;
@@ -120,6 +120,10 @@ impl Ec2Engine {
         }
         if let Some(places) = book.places() {
             security_group::remove(&client, &names, &places.vpc_id).await?;
+            if let Some(zone) = &places.private_zone {
+                let client = self.connection().await?.route53();
+                records::remove(&client, zone, &addresses(&place.name, places)).await?;
+            }
         }
         self.remove_images(&names).await?;
         self.secrets(place, store).await?.remove_all().await?;

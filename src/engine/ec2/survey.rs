@@ -14,9 +14,11 @@ use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType};
 
 use super::calls::{ec2, one_of};
 use super::error::Ec2Error;
-use super::image;
+use super::{image, records};
 use crate::aws::{CallError, Connection, Kind, Service};
-use crate::observed::account::{Account, ImageSeen, InstanceType, Key, KeyAnswer, Subnet, Vpc, Zone};
+use crate::observed::account::{
+    Account, HostedZone, ImageSeen, InstanceType, Key, KeyAnswer, Subnet, Vpc, Zone,
+};
 use crate::spec::cluster::ClusterSpec;
 
 fn list(of: &BTreeSet<String>) -> Vec<String> {
@@ -58,8 +60,9 @@ pub async fn survey(connection: &Connection, spec: &ClusterSpec) -> Result<Accou
     )?;
     let aws = spec.aws.as_ref();
     let iam = connection.iam();
-    let (image, profile_roles, has_boundary) = tokio::try_join!(
+    let (image, hosted_zone, profile_roles, has_boundary) = tokio::try_join!(
         image(&client, aws.and_then(|aws| aws.image_id.as_deref())),
+        hosted_zone(connection, aws.and_then(|aws| aws.private_zone_id.as_deref())),
         profile_roles(&iam, aws.and_then(|aws| aws.instance_profile.as_deref())),
         has_boundary(&iam, aws.and_then(|aws| aws.permissions_boundary.as_deref())),
     )?;
@@ -79,6 +82,7 @@ pub async fn survey(connection: &Connection, spec: &ClusterSpec) -> Result<Accou
         security_groups,
         key,
         image,
+        hosted_zone,
         profile_roles,
         has_boundary,
         default_key,
@@ -92,6 +96,13 @@ async fn image(client: &Client, id: Option<&str>) -> Result<Option<ImageSeen>, E
         architecture: found.architecture,
         state: found.state,
     }))
+}
+
+async fn hosted_zone(connection: &Connection, id: Option<&str>) -> Result<Option<HostedZone>, Ec2Error> {
+    match id {
+        Some(id) => records::zone(&connection.route53(), id).await,
+        None => Ok(None),
+    }
 }
 
 async fn profile_roles(client: &aws_sdk_iam::Client, name: Option<&str>) -> Result<Option<usize>, Ec2Error> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::observed::account::{ImageSeen, Vpc, Zone};
+use crate::observed::account::{HostedZone, ImageSeen, Vpc, Zone};
 use crate::planner::tests::world::spec as base;
 use crate::spec::cluster::{AwsSpec, Sources};
 
@@ -368,4 +368,46 @@ fn a_profile_and_a_boundary_of_the_user_must_be_there() {
     finds(&spec, &account, &[(Error, "instance_profile", "has no role")]);
     account.profile_roles = Some(1);
     finds(&spec, &account, &[]);
+}
+
+#[test]
+fn a_zone_for_the_names_is_private_seen_by_the_vpc_and_leaves_room_for_names() {
+    const ATTRIBUTE: &str = "private_zone_id";
+    let mut spec = spec();
+    spec.aws = Some(AwsSpec {
+        private_zone_id: Some("Z1".to_owned()),
+        ..AwsSpec::default()
+    });
+    let with = |domain: &str, is_private: bool, vpc: &str| Account {
+        hosted_zone: Some(HostedZone {
+            domain: domain.to_owned(),
+            is_private,
+            vpc_ids: [vpc.to_owned()].into(),
+        }),
+        ..account()
+    };
+    finds(&spec, &with("kafka.internal", true, "vpc-1"), &[]);
+    finds(&spec, &account(), &[(Error, ATTRIBUTE, "`Z1` is not there")]);
+    finds(
+        &spec,
+        &with("example.org", false, "vpc-1"),
+        &[(Error, ATTRIBUTE, "is public")],
+    );
+    finds(
+        &spec,
+        &with("kafka.internal", true, "vpc-2"),
+        &[(Error, ATTRIBUTE, "not associated with the VPC vpc-1")],
+    );
+    let long = vec!["x".repeat(60); 4].join(".");
+    finds(
+        &spec,
+        &with(&long, true, "vpc-1"),
+        &[(Error, ATTRIBUTE, "is no name of a host")],
+    );
+    spec.name = crate::spec::ids::ClusterName::new("x".repeat(64));
+    finds(
+        &spec,
+        &with("kafka.internal", true, "vpc-1"),
+        &[(Error, ATTRIBUTE, "at most 63 characters")],
+    );
 }

@@ -75,6 +75,7 @@ pub(super) fn make_places(seen: &mut ObservedCluster, wanted: &ClusterSpec) {
             .places
             .known()
             .map_or_else(|| VERSION.to_owned(), |places| places.version.clone()),
+        private_zone: None,
         keeps_snapshots: wanted.aws.as_ref().unwrap().keeps_snapshots,
         self_healing: SelfHealing::Always,
     });
@@ -88,6 +89,11 @@ pub(super) fn make_places(seen: &mut ObservedCluster, wanted: &ClusterSpec) {
             && machine.interface == Seen::Absent
         {
             machine.interface = Seen::Known(interface_groups(wanted, GROUP));
+        }
+        if let Some(machine) = &mut node.machine
+            && machine.name == Seen::Known(false)
+        {
+            machine.name = Seen::Known(true);
         }
     }
 }
@@ -137,6 +143,7 @@ pub(super) fn machine(wanted: &ClusterSpec, node: NodeId) -> Option<ObservedMach
     wanted.aws.as_ref()?;
     Some(ObservedMachine {
         interface: Seen::Known(interface_groups(wanted, GROUP)),
+        name: Seen::Absent,
         volume: Seen::Known(ObservedVolume {
             shape: volume_shape(wanted, node),
             changing: None,
@@ -219,6 +226,10 @@ fn what_others_changed_in_the_account_is_mended_and_what_cannot_be_is_said() {
         operations(&world, &wanted),
         ["make_places", "fetch_kafka", "start_node", "await_nodes"]
     );
+    assert!(world.apply(Some(&wanted), usize::MAX));
+
+    on(&mut world, 2).0.machine.as_mut().unwrap().name = Seen::Known(false);
+    assert_eq!(operations(&world, &wanted), ["make_places"]);
     assert!(world.apply(Some(&wanted), usize::MAX));
 
     // Both are gone: the node starts once.

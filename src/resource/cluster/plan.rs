@@ -49,7 +49,7 @@ pub(super) async fn create(context: &Context<ProviderData>, request: &PlanReques
     } else {
         planned.set("id", planned.get("name").clone());
     }
-    refusals::refuse_values(data, &planned, false, found);
+    refusals::refuse_values(&planned, false, found);
     refusals::warn_of_recorded(data, config, found);
     let spec = wanted::for_plan(data, &planned, config, &attached, found);
     if let Some(spec) = &spec {
@@ -95,7 +95,7 @@ pub(super) async fn update(context: &Context<ProviderData>, request: &PlanReques
         plan.planned = Some(planned);
         return;
     }
-    refusals::refuse_values(data, &planned, true, found);
+    refusals::refuse_values(&planned, true, found);
     refusals::refuse_changes(data, &applied, &planned, found);
     let has_changes = planned != *prior;
     if planned.get("max_message_bytes") != prior.get("max_message_bytes") {

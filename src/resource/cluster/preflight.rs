@@ -7,7 +7,7 @@ use crate::spec::cluster::ClusterSpec;
 use crate::tfplugin::{AttributePath, Diagnostics, Object, chain};
 
 /// The attributes that the account is asked about.
-const ASKED: [&str; 18] = [
+const ASKED: [&str; 19] = [
     "subnet_ids",
     "controller_subnet_ids",
     "brokers_per_az",
@@ -18,6 +18,7 @@ const ASKED: [&str; 18] = [
     "volume_iops",
     "volume_throughput",
     "kms_key_id",
+    "private_zone_id",
     "ami_id",
     "instance_profile",
     "permissions_boundary",

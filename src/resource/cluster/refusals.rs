@@ -12,12 +12,7 @@ const WAY_OUT: &str =
     "Write the former value. `terraform destroy -refresh=false` destroys the cluster as it is.";
 
 /// Values that no cluster of this version can have. `is_there`: they are asked of a cluster that exists.
-pub(super) fn refuse_values(
-    data: Option<&ProviderData>,
-    planned: &Object,
-    is_there: bool,
-    diagnostics: &mut Diagnostics,
-) {
+pub(super) fn refuse_values(planned: &Object, is_there: bool, diagnostics: &mut Diagnostics) {
     let way_out = if is_there { WAY_OUT } else { "Take it out." };
     let mut refuse = |path: AttributePath, shown: &str| {
         let detail = format!("`{path}` = {shown} is not in this version. {way_out}");
@@ -25,11 +20,6 @@ pub(super) fn refuse_values(
     };
     if let Attr::Known(mode @ "ZOOKEEPER") = planned.str("metadata_mode") {
         refuse(AttributePath::of("metadata_mode"), &format!("\"{mode}\""));
-    }
-    if data.is_some_and(ProviderData::is_aws)
-        && let Attr::Known(zone) = planned.str("private_zone_id")
-    {
-        refuse(AttributePath::of("private_zone_id"), &format!("{zone:?}"));
     }
     if let Attr::Known(authentication) = planned.object("authentication")
         && authentication.boolean("iam") == Attr::Known(true)
@@ -64,7 +54,7 @@ pub(super) fn refuse_at_apply(
     planned: &Object,
     diagnostics: &mut Diagnostics,
 ) {
-    refuse_values(data, planned, true, diagnostics);
+    refuse_values(planned, true, diagnostics);
     refuse_changes(data, applied, planned, diagnostics);
 }
 
@@ -88,7 +78,13 @@ const LATER_ON_AWS: [&str; 5] = [
     "instance_profile",
     "permissions_boundary",
 ];
-const NEVER_ON_AWS: [&str; 4] = ["kms_key_id", "copy_ami", "self_healing", "restore_snapshot_ids"];
+const NEVER_ON_AWS: [&str; 5] = [
+    "kms_key_id",
+    "private_zone_id",
+    "copy_ami",
+    "self_healing",
+    "restore_snapshot_ids",
+];
 
 /// Compares what is planned with what was last applied.
 pub(super) fn refuse_changes(

@@ -29,6 +29,12 @@ pub(super) fn account(
         text.starts_with("ami-")
     });
     let copies_image = check.boolean(written, "copy_ami", true);
+    let private_zone_id = check.optional_text(
+        written,
+        "private_zone_id",
+        "the id of a private hosted zone: at most 32 capital letters and digits",
+        is_zone_id,
+    );
     let instance_profile = check.optional_text(
         written,
         "instance_profile",
@@ -79,6 +85,7 @@ pub(super) fn account(
     Some(Some(AwsSpec {
         image_id: image_id?,
         copies_image: copies_image?,
+        private_zone_id: private_zone_id?,
         instance_profile: instance_profile?,
         permissions_boundary: permissions_boundary?,
         self_healing: self_healing?,
@@ -93,6 +100,12 @@ pub(super) fn account(
 fn is_iam_name(text: &str) -> bool {
     let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || "+=,.@_-".contains(letter);
     (1..=128).contains(&text.len()) && text.chars().all(is_allowed)
+}
+
+/// Route 53 API reference, `ResourceId`.
+fn is_zone_id(text: &str) -> bool {
+    let is_allowed = |letter: u8| letter.is_ascii_uppercase() || letter.is_ascii_digit();
+    (1..=32).contains(&text.len()) && text.bytes().all(is_allowed)
 }
 
 /// On AWS a zone is named by a subnet in it.

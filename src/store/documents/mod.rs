@@ -64,6 +64,6 @@ pub use node::{
     DisruptionLock, FormatClaim, FormatPhase, Incarnation, MachineStatus, NodePhase, NodeStatus, PeerView,
     Problem, ProblemCode, ProcessIdentity,
 };
-pub use places::{ClusterPlaces, PlacedImage, PlacedInterface, PlacedNode};
+pub use places::{ClusterPlaces, PlacedImage, PlacedInterface, PlacedNode, PrivateZone};
 pub use ports::PortBlock;
 pub use written::WrittenConfiguration;

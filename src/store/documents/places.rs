@@ -29,11 +29,26 @@ pub struct ClusterPlaces {
     /// The version of the provider that last said what instances start with.
     #[serde(default)]
     pub version: String,
+    /// Where the nodes have names of their own; `None`: their names are those of their interfaces. Chosen once.
+    #[serde(default)]
+    pub private_zone: Option<PrivateZone>,
     /// Whether a destroy keeps a last snapshot of every volume.
     pub keeps_snapshots: bool,
     /// What replaces an instance that is lost. Chosen once.
     #[serde(default)]
     pub self_healing: SelfHealing,
+}
+
+/// A private hosted zone of Route 53 with a record for every node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PrivateZone {
+    /// `Z…`.
+    pub id: String,
+    /// Its domain, without the dot at the end.
+    pub domain: String,
+    /// Whether the records were made once: since then what stands under the nodes' names is the cluster's.
+    pub is_ours: bool,
 }
 
 /// The image of one architecture.

@@ -5,6 +5,7 @@
 mod command_line;
 mod instances;
 mod measure;
+mod names;
 mod sizes;
 mod sweep;
 mod tags;

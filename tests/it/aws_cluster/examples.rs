@@ -37,6 +37,14 @@ fn clients_with_certificates_are_served() {
     world.terraform.set("TF_VAR_client_ca_file", &file);
     world.certificate = Some((certificate, key));
     world.apply();
+    let brokers = world.cluster()["bootstrap_brokers_tls"].clone();
+    assert!(
+        brokers
+            .as_str()
+            .unwrap()
+            .starts_with("b-1.mutual-tls.stand.internal:9094,"),
+        "{brokers}"
+    );
     // Of another authority, with the same name.
     let own = world.certificate.take();
     let (_, certificate, key) = client("app");

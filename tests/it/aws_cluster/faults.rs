@@ -15,7 +15,8 @@ const HEALED_WITHIN: Duration = Duration::from_mins(4);
 /// A fault, what it is called, and the brokers whose instances are replaced by it.
 type Fault = (&'static str, fn(&World, &Value), &'static [u64]);
 
-/// Those of every run of the tests; `scripts/test --faults` (`MSK_TEST_FAULTS=all`) has all of them.
+/// Those of every run of the tests; `scripts/test --faults` (`MSK_TEST_FAULTS=all`, or some of them with `,` between) has
+/// all of them.
 const ALWAYS: [&str; 4] = [
     "Kafka killed",
     "a zone's instances terminated",
@@ -34,6 +35,8 @@ const FAULTS: &[Fault] = &[
     ("S3 away for a minute", lose_s3, &[]),
     ("frozen, then terminated", freeze, &[3]),
     ("attach refused five times", refuse_attach, &[1]),
+    ("a full root disk", fill_root, &[]),
+    ("S3 away at boot for twenty minutes", boot_long_without_s3, &[3]),
 ];
 
 #[test]
@@ -41,11 +44,15 @@ const FAULTS: &[Fault] = &[
 fn faults_pass_without_terraform_and_without_a_lost_record() {
     let world = World::applied();
     let mut before = world.cluster();
-    let is_whole = std::env::var_os("MSK_TEST_FAULTS").is_some_and(|value| value == "all");
-    for (name, cause, replaced) in FAULTS {
-        if !is_whole && !ALWAYS.contains(name) {
-            continue;
-        }
+    let asked = std::env::var("MSK_TEST_FAULTS").unwrap_or_default();
+    let is_meant = |name: &str| match asked.as_str() {
+        "" => ALWAYS.contains(&name),
+        "all" => true,
+        some => some.split(',').any(|one| one == name),
+    };
+    let meant: Vec<&Fault> = FAULTS.iter().filter(|(name, _, _)| is_meant(name)).collect();
+    assert!(!meant.is_empty(), "no fault is called {asked}");
+    for (name, cause, replaced) in meant {
         println!("--- {name}");
         let writing = world.write(&name.replace(' ', "-"));
         std::thread::sleep(Duration::from_secs(5));
@@ -178,11 +185,38 @@ fn terminate_zone(world: &World, cluster: &Value) {
 }
 
 fn boot_without_s3(world: &World, cluster: &Value) {
+    boot_while_s3_is_away(world, cluster, Duration::from_secs(75));
+}
+
+fn boot_long_without_s3(world: &World, cluster: &Value) {
+    boot_while_s3_is_away(world, cluster, Duration::from_mins(20));
+}
+
+fn boot_while_s3_is_away(world: &World, cluster: &Value, time: Duration) {
     broken(world, "service", "s3", false);
     world.stand.terminate("b-3");
-    std::thread::sleep(Duration::from_secs(75));
+    std::thread::sleep(time);
     broken(world, "service", "s3", true);
     must_end(world, &[instance(cluster, 3)]);
+}
+
+/// Not a byte is free on the root disk while agent and Kafka are killed and start again.
+fn fill_root(_: &World, cluster: &Value) {
+    let instance = instance(cluster, 1);
+    let fill = "cat /dev/zero > /var/tmp/full 2>/dev/null; sync; df --output=avail / | tail -n 1";
+    assert_eq!(shell(instance, fill).trim(), "0", "the disk is not full");
+    let (kafka, agent) = (shell(instance, KAFKA), shell(instance, AGENT));
+    shell(instance, &format!("kill -9 {agent} {kafka}"));
+    for (unit, before) in [(AGENT, &agent), (KAFKA, &kafka)] {
+        eventually("both run again on a full disk", || {
+            !["0", before].contains(&shell(instance, unit).as_str())
+        });
+    }
+    std::thread::sleep(Duration::from_secs(20));
+    assert_eq!(shell(instance, "df --output=avail / | tail -n 1").trim(), "0");
+    let again = shell(instance, KAFKA);
+    shell(instance, "rm /var/tmp/full");
+    assert_eq!(shell(instance, KAFKA), again, "Kafka did not stay");
 }
 
 /// Kafka's archive in the bucket is not what the agent knows: it is not run, until the right one is back.

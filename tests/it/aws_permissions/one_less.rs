@@ -15,13 +15,14 @@ use msk::engine::ec2::secret::Secrets;
 use msk::engine::ec2::tag::{self, Change};
 use msk::engine::ec2::template::Launch;
 use msk::engine::ec2::{
-    Ec2Engine, Settings, group, image, interface, placement, role, security_group, template, volume,
+    Ec2Engine, Settings, group, image, interface, placement, records, role, security_group, template, volume,
 };
 use msk::observed::cloud::VolumeShape;
 use msk::planner::firewall::{Rule, Source};
 use msk::secret::Secret;
 use msk::spec::cluster::AwsSpec;
 use msk::spec::ids::{ClusterName, ClusterUid, NodeId, StoreId};
+use msk::store::documents::PrivateZone;
 use msk::store::{Durability, Key, Prefix};
 use serde_json::Value;
 
@@ -143,6 +144,7 @@ async fn every_action_of_the_operator_is_named_when_it_is_missing_and_none_is_su
     Box::pin(survey(&mut novice)).await;
     let life = Box::pin(make(&mut novice, &names)).await;
     Box::pin(secrets(&mut novice, &names)).await;
+    Box::pin(names_of_nodes(&mut novice)).await;
     Box::pin(remove(&mut novice, &names, life)).await;
 
     let all = actions(Who::is_operators);
@@ -209,6 +211,7 @@ async fn survey(novice: &mut Novice) {
     assert_eq!(found, []);
     spec.aws = Some(AwsSpec {
         image_id: Some("ami-00000000000000000".to_owned()),
+        private_zone_id: Some("Z0000000000000".to_owned()),
         instance_profile: Some("nobodys".to_owned()),
         permissions_boundary: Some(format!("arn:aws:iam::{}:policy/nobodys", novice.place.account)),
         ..AwsSpec::default()
@@ -219,7 +222,37 @@ async fn survey(novice: &mut Novice) {
         })
         .await;
     let attributes: Vec<_> = found.iter().map(|finding| finding.attribute).collect();
-    assert_eq!(attributes, ["ami_id", "instance_profile", "permissions_boundary"]);
+    assert_eq!(
+        attributes,
+        [
+            "ami_id",
+            "private_zone_id",
+            "instance_profile",
+            "permissions_boundary"
+        ]
+    );
+}
+
+/// Names in a private zone, made and removed.
+async fn names_of_nodes(novice: &mut Novice) {
+    let client = novice.connection.route53();
+    let zone = PrivateZone {
+        id: novice.stand.variable("TF_VAR_private_zone_id").to_owned(),
+        domain: "stand.internal".to_owned(),
+        is_ours: false,
+    };
+    let name = "b-1.events.stand.internal".to_owned();
+    let addresses = BTreeMap::from([(name, "10.88.0.9".to_owned())]);
+    novice
+        .earn("names", async || {
+            records::ensure(&client, &zone, &addresses, |_| ()).await
+        })
+        .await;
+    novice
+        .earn("no names", async || {
+            records::remove(&client, &zone, &addresses).await
+        })
+        .await;
 }
 
 /// What [`make`] leaves to the steps of [`remove`].

@@ -12,7 +12,7 @@ An exception of any call is recorded as a stand failure with its traceback; it n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -162,6 +162,9 @@ class Machines(Protocol):
     def rules_changed(self, network: Network) -> None:
         """Rules or members changed. Called at each change, with the whole."""
 
+    def records(self, records: Mapping[str, str]) -> None:
+        """The address records of private zones changed. Called with all of them, full name to address."""
+
     def fault(self, what: str, name: str, is_over: bool) -> None:
         """Cuts a `zone` or a `service` off, or makes an `instance` stand still; or ends that."""
 
@@ -231,6 +234,9 @@ class NoMachines:
 
     def rules_changed(self, network: Network) -> None:
         """No firewall."""
+
+    def records(self, records: Mapping[str, str]) -> None:
+        """Nobody asks for names."""
 
     def fault(self, what: str, name: str, is_over: bool) -> None:
         """Nothing that could break."""

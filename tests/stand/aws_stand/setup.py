@@ -13,6 +13,7 @@ from botocore.config import Config
 from .settings import NO_LAG
 
 VPC_CIDR = "10.88.0.0/16"
+PRIVATE_DOMAIN = "stand.internal"
 CONTROL_BUCKET = "msk-stand-control"
 OPERATOR_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
@@ -56,6 +57,9 @@ def make(facts: dict[str, Any]) -> dict[str, str]:
     s3 = client(facts, "s3")
     s3.create_bucket(Bucket=CONTROL_BUCKET, CreateBucketConfiguration={"LocationConstraint": region})
     s3.put_bucket_versioning(Bucket=CONTROL_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    zone = client(facts, "route53").create_hosted_zone(
+        Name=PRIVATE_DOMAIN, CallerReference="stand", VPC={"VPCRegion": region, "VPCId": vpc}, HostedZoneConfig={"PrivateZone": True}
+    )["HostedZone"]["Id"]
     if facts["machines"] == "real":
         _clients(facts, ec2, vpc, subnets[0], group)
     iam = client(facts, "iam")
@@ -75,6 +79,7 @@ def make(facts: dict[str, Any]) -> dict[str, str]:
         "TF_VAR_subnet_ids": json.dumps(subnets),
         "TF_VAR_kms_key_id": key,
         "TF_VAR_client_security_group_id": group,
+        "TF_VAR_private_zone_id": zone.rpartition("/")[2],
         "TF_VAR_control_bucket": CONTROL_BUCKET,
     }
 

@@ -37,6 +37,8 @@ class World:
         self.templates: dict[tuple[str, int], dict[str, Any]] = {}
         self.tokens: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {}
         self.groups: dict[tuple[str, str, str], autoscaling_group.Group] = {}
+        self.zone_changes: dict[str, Hold] = {}
+        """Changes of hosted zones that have not reached every server."""
         self.fresh_names: dict[str, Hold] = {}
         """New instance profiles and roles that other services do not see yet."""
         self.ebs_defaults: dict[tuple[str, str], dict[str, Any]] = {}

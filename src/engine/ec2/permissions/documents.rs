@@ -41,7 +41,7 @@ pub struct Document {
     pub policy: Value,
 }
 
-const PARTS: [(Part, &str, &str); 5] = [
+const PARTS: [(Part, &str, &str); 6] = [
     (Part::Machines, "Machines", "Networks and volumes."),
     (
         Part::Launches,
@@ -58,6 +58,11 @@ const PARTS: [(Part, &str, &str); 5] = [
         Part::Bucket,
         "Bucket",
         "Only with `create_control_bucket = true`.",
+    ),
+    (
+        Part::Names,
+        "Names",
+        "Only with `private_zone_id`; put your zone's id for the star.",
     ),
 ];
 
@@ -153,6 +158,8 @@ pub(super) fn arn(place: &Place, target: Target) -> Vec<String> {
         Target::Bucket => format!("arn:{partition}:s3:::{bucket}"),
         Target::Objects(below) => format!("arn:{partition}:s3:::{bucket}/{prefix}{below}"),
         Target::Keys => return place.keys.clone(),
+        Target::Zones => format!("arn:{partition}:route53:::hostedzone/*"),
+        Target::ZoneChanges => format!("arn:{partition}:route53:::change/*"),
         Target::Secrets => format!(
             "arn:{partition}:secretsmanager:{region}:{account}:secret:{}*",
             secret::PREFIX

@@ -195,6 +195,8 @@ fn targets(grant: &Grant) -> String {
         Target::Bucket => "the control bucket".to_owned(),
         Target::Objects(_) => "objects below the prefix".to_owned(),
         Target::Keys => "the keys".to_owned(),
+        Target::Zones => "hosted zones".to_owned(),
+        Target::ZoneChanges => "changes of hosted zones".to_owned(),
         Target::Secrets => "secrets `AmazonMSK_*`".to_owned(),
     };
     grant.targets.iter().map(words).collect::<Vec<_>>().join(", ")

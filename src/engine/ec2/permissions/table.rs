@@ -4,10 +4,10 @@ use super::Condition::{
     Always, Bounded, BoundedTagging, ForAutoScaling, GrantThroughEc2, PassedToEc2, Tagged, TaggedOfNoNode,
     Tagging, TaggingOnCreate, ThroughEc2, ThroughS3, ThroughServices,
 };
-use super::Part::{Bucket, Identities, Launches, Machines, Store};
+use super::Part::{Bucket, Identities, Launches, Machines, Names, Store};
 use super::Target::{
     Any, AnyPolicy, AnyProfile, AutoScalingsRole, Ec2, Group, Keys, Objects, Profile, ProfileByName, Role,
-    RoleByName, Secrets, Shared,
+    RoleByName, Secrets, Shared, ZoneChanges, Zones,
 };
 use super::Who::{Both, Node, Operator};
 use super::{Condition, Grant, Part, Row, Target, Who};
@@ -39,6 +39,7 @@ pub const UNASKED: &[&str] = &["sts:GetCallerIdentity"];
 const LOOK: &[Grant] = &[on(&[Any], Always)];
 const CONTROL: &[Grant] = &[on(&[Target::Bucket], Always)];
 const OBJECTS: &[Grant] = &[on(&[Objects("*")], Always)];
+const ZONE: &[Grant] = &[on(&[Zones], Always)];
 const GROUP: &[Grant] = &[on(&[Group], Tagged)];
 const SECRET: &[Grant] = &[on(&[Secrets], Tagged)];
 const NAMED_SECRET: &[Grant] = &[on(&[Secrets], Always)];
@@ -272,6 +273,15 @@ pub const ROWS: &[Row] = &[
     row((Operator, Bucket), "s3:GetBucketPolicy", CONTROL, &["s3:GetBucketPolicy"], "its policy"),
     row((Operator, Bucket), "s3:PutBucketPolicy", CONTROL, &["s3:PutBucketPolicy"], "nodes write their own alone"),
     row((Operator, Bucket), "s3:DeleteBucket", CONTROL, &["s3:DeleteBucket"], "its end"),
+    // Names.
+    row((Both, Names), "route53:GetHostedZone", ZONE, &["route53:GetHostedZone"],
+        "whether the zone is private and the VPC sees it"),
+    row((Both, Names), "route53:ListResourceRecordSets", ZONE, &["route53:ListResourceRecordSets"],
+        "whether each name leads to its node"),
+    row((Operator, Names), "route53:ChangeResourceRecordSets", ZONE, &["route53:ChangeResourceRecordSets"],
+        "the nodes' names"),
+    row((Operator, Names), "route53:GetChange", &[on(&[ZoneChanges], Always)], &["route53:GetChange"],
+        "whether every server of Route 53 knows them"),
     // Nodes: `policy::node` has the conditions.
     row((Node, Machines), "ec2:DescribeVolumes", LOOK, &["ec2:DescribeVolumes"], "its volume"),
     row((Node, Machines), "ec2:AttachVolume", &[on(&[Ec2("volume"), Ec2("instance")], Tagged)], &["ec2:AttachVolume"],

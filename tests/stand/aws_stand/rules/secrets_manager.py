@@ -21,8 +21,6 @@ passing("ssm", "GetParameter", "GetParameters", "GetParametersByPath")
 passing("logs", "CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups", "PutRetentionPolicy", "CreateLogStream", "PutLogEvents",
         "DescribeLogStreams", "TagResource", "UntagResource", "ListTagsForResource", "GetLogEvents")  # fmt: skip
 passing("monitoring", "PutMetricData", "ListMetrics", "GetMetricStatistics")
-passing("route53", "CreateHostedZone", "GetHostedZone", "DeleteHostedZone", "ListHostedZonesByName", "ListHostedZones",
-        "ChangeResourceRecordSets", "ListResourceRecordSets", "GetChange", "ListTagsForResource")  # fmt: skip
 
 _QUOTAS = {"L-1216C47A": ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 512.0),
            "L-0EA8095F": ("Inbound or outbound rules per security group", 60.0),
