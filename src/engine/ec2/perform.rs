@@ -74,13 +74,24 @@ impl Ec2Engine {
             .and_then(|places| places.nodes.get(&node)?.volume_id.clone())
             .ok_or(Ec2Error::Missing { what: "volume" })?;
         let mut shape = volume_shape(order.wanted, node);
+        let begun = Instant::now();
+        // A change that a run before has begun: the volume looks like the former one until it is done, and EBS refuses
+        // another one meanwhile.
+        while volume::modifications(&client, std::slice::from_ref(&id))
+            .await?
+            .get(&id)
+            .is_some_and(|change| change.state == "modifying")
+            && begun.elapsed() < CHANGED_WITHIN
+        {
+            progress.say("EBS still carries out the last change of the volume");
+            sleep(LOOK_EVERY).await;
+        }
         if let Some(there) = volume::look(&client, &id).await? {
             shape.size = shape.size.max(there.shape.size);
             if there.shape != shape {
                 volume::modify(&client, &id, &shape).await?;
             }
         }
-        let begun = Instant::now();
         loop {
             let changes = volume::modifications(&client, std::slice::from_ref(&id)).await?;
             let change = changes.get(&id);

@@ -2,12 +2,13 @@
 //!
 //! Needs Python 3.11, `terraform`, Java 17 with `jlink`, and Kafka's jars.
 
+mod bad_input;
 mod command_line;
 mod instances;
 mod measure;
 mod names;
 mod sizes;
-mod sweep;
+pub(crate) mod sweep;
 mod tags;
 
 use crate::support::stand::Stand;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{Account, in_one_zone};
 use crate::accidents::world::{Cut, Side, effects_in};
+use crate::support::stand::Stand;
 
 /// One node: broker and controller.
 const SMALL: &str = "  dedicated_controllers = false\n  volume_size = 20";
@@ -50,8 +51,8 @@ impl Step {
 }
 
 /// How many objects of each kind exist beyond the empty account's.
-fn census(account: &Account) -> BTreeMap<String, usize> {
-    let left = account.stand.left();
+pub(crate) fn census(stand: &Stand) -> BTreeMap<String, usize> {
+    let left = stand.left();
     let kinds = left.as_object().unwrap().iter();
     kinds
         // How many documents there are depends on the number of runs.
@@ -82,7 +83,7 @@ fn live(account: &mut Account, cuts: [Option<Cut>; 3]) -> BTreeMap<String, usize
         }
         step.run(account).must_succeed();
         match step {
-            Step::Create => made = census(account),
+            Step::Create => made = census(&account.stand),
             Step::Update => account.terraform.plan_must_be_empty(),
             Step::Delete => assert_eq!(account.stand.left(), json!({}), "{cuts:?} leaves"),
         }

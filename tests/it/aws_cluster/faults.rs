@@ -230,13 +230,18 @@ fn fill_root(_: &World, cluster: &Value) {
     assert_eq!(shell(instance, KAFKA), again, "Kafka did not stay");
 }
 
-/// Kafka's archive in the bucket is not what the agent knows: it is not run, until the right one is back.
+/// Kafka's archive in the bucket is not what the agent knows: it is not run, until the right one is back. The volume's own
+/// copy, which would be run, is gone.
 fn spoil_kafka(world: &World, cluster: &Value) {
     world.stand.by_hand(SPOIL, &["spoil"]);
     let lost = instance(cluster, 2);
+    shell(
+        lost,
+        "kept=$(readlink -f /var/lib/msk/data/kafka/kafka_2.13-4.3.1) && rm -r \"$(dirname \"$kept\")\"",
+    );
     world.stand.terminate("b-2");
     must_end(world, &[lost]);
-    std::thread::sleep(Duration::from_secs(30));
+    std::thread::sleep(Duration::from_mins(1));
     world.terraform.refresh().must_succeed();
     assert_ne!(world.cluster()["state"], "ACTIVE", "a spoilt archive was run");
     world.stand.by_hand(SPOIL, &["mend"]);

@@ -6,6 +6,7 @@
 
 mod examples;
 mod faults;
+mod kills;
 mod lives;
 mod measure;
 mod release;

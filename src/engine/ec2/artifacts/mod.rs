@@ -112,7 +112,7 @@ pub enum ArtifactError {
     /// No agent for an architecture.
     #[error(
         "there is no agent for {architecture}: neither `{file}` nor, for this machine's own architecture, `msk-node` lies \
-         beside the provider's program in `{folder}`; install the provider from a whole release archive"
+         beside the provider's program in `{folder}`; `scripts/build-agents` of the provider's sources makes it"
     )]
     NoAgent {
         /// The architecture.
