@@ -20,6 +20,8 @@ use crate::engine::BoxError;
 const CONNECT: Duration = Duration::from_secs(5);
 /// The longest pause between two bytes of an answer.
 const READ: Duration = Duration::from_secs(30);
+/// Of calls without whose answer all goes on.
+const ADVICE_ATTEMPTS: u32 = 3;
 
 /// Why there are no clients.
 #[derive(Debug, thiserror::Error)]
@@ -227,6 +229,14 @@ impl Connection {
     pub fn route53(&self) -> aws_sdk_route53::Client {
         let config = aws_sdk_route53::config::Builder::from(&self.of(Service::Route53)).interceptor(Counted);
         aws_sdk_route53::Client::from_conf(config.build())
+    }
+
+    /// Service Quotas. What it says is an advice: a network that does not lead there costs seconds, and no minutes.
+    pub fn service_quotas(&self) -> aws_sdk_servicequotas::Client {
+        let few = retries(&self.settings).with_max_attempts(self.settings.attempts.clamp(1, ADVICE_ATTEMPTS));
+        let config = aws_sdk_servicequotas::config::Builder::from(&self.of(Service::ServiceQuotas));
+        let config = config.retry_config(few).interceptor(Counted);
+        aws_sdk_servicequotas::Client::from_conf(config.build())
     }
 
     /// S3.

@@ -209,6 +209,7 @@ fn kind<E>(error: &SdkError<E, HttpResponse>, code: &str, message: &str, status:
         | "NoSuchHostedZone"
         | "NotFound"
         | "NotFoundException"
+        | "NoSuchResourceException"
         | "ResourceNotFoundException" => Kind::NotFound,
         _ if code.ends_with(".NotFound") || code.ends_with("NotFoundException") => Kind::NotFound,
         "InternalError"

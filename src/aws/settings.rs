@@ -144,11 +144,12 @@ pub enum Service {
     Kinesis,
     Firehose,
     Route53,
+    ServiceQuotas,
 }
 
 impl Service {
-    /// Every service, in the order of the contract.
-    pub const ALL: [Self; 13] = [
+    /// Every service, in the order of the contract; the last one is an addition to it.
+    pub const ALL: [Self; 14] = [
         Self::Ec2,
         Self::AutoScaling,
         Self::S3,
@@ -162,6 +163,7 @@ impl Service {
         Self::Kinesis,
         Self::Firehose,
         Self::Route53,
+        Self::ServiceQuotas,
     ];
 
     /// The name in `endpoints`, which is also the prefix of its IAM actions where `iam_prefix` has no other.
@@ -180,6 +182,7 @@ impl Service {
             Self::Kinesis => "kinesis",
             Self::Firehose => "firehose",
             Self::Route53 => "route53",
+            Self::ServiceQuotas => "servicequotas",
         }
     }
 }

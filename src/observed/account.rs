@@ -90,6 +90,17 @@ pub struct ImageSeen {
     pub state: String,
 }
 
+/// What Service Quotas lets an account have in its Region. `None`: it names no value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quotas {
+    /// Virtual processors of running on-demand instances of the standard families together.
+    pub standard_processors: Option<u64>,
+    /// TiB of gp3 volumes together.
+    pub gp3_storage: Option<u64>,
+    /// Inbound rules of a security group, for IPv4 and IPv6 each.
+    pub group_rules: Option<u64>,
+}
+
 /// An account, as far as one cluster needs it. What is missing in a map was asked for and is not there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Account {
@@ -119,4 +130,8 @@ pub struct Account {
     pub has_boundary: bool,
     /// The key that every new volume of the account gets unless it names one, if that is a customer's key.
     pub default_key: Option<Key>,
+    /// The quotas, as far as they could be asked.
+    pub quotas: Quotas,
+    /// Why the quotas could not be asked.
+    pub quotas_unasked: Option<String>,
 }

@@ -1,9 +1,11 @@
 //! Whether an account can carry a cluster, before anything is made: every finding at once.
 
+mod quotas;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::host_name;
-use super::firewall::{Count, OpenPorts, RULE_QUOTA, wanted};
+use super::firewall::OpenPorts;
 use crate::observed::account::{Account, InstanceType, Key, KeyAnswer, Subnet};
 use crate::spec::cluster::{ClusterSpec, FIRST_CONTROLLER_ID};
 
@@ -75,17 +77,7 @@ pub fn check(spec: &ClusterSpec, ports: &OpenPorts, account: &Account) -> Vec<Fi
     private_zone(spec, account, &mut found);
     permissions(spec, account, &mut found);
     security_groups(spec, account, &mut found);
-    let count = Count::of(&wanted(ports, &spec.client_sources, &spec.monitoring_sources));
-    if !count.fits(Count::of([]), RULE_QUOTA) {
-        found.error(
-            "client_cidr_blocks",
-            format!(
-                "The open listeners and their sources make more rules than a security group may have ({RULE_QUOTA} for each \
-                 kind of address): {count}. Name address ranges that hold several of yours, or give the clients one \
-                 common security group."
-            ),
-        );
-    }
+    quotas::check(spec, ports, account, &mut found);
     found.0
 }
 

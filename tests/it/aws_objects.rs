@@ -13,7 +13,7 @@ use msk::engine::ec2::policy::{self, Roles, Scope};
 use msk::engine::ec2::template::Launch;
 use msk::engine::ec2::{Ec2Error, interface, role, security_group, survey, template, volume};
 use msk::observed::cloud::VolumeShape;
-use msk::planner::firewall::{Rule, Source};
+use msk::planner::firewall::{RULE_QUOTA, Rule, Source};
 use msk::spec::cluster::SelfHealing;
 use msk::spec::ids::{ClusterName, ClusterUid, NodeId, StoreId};
 
@@ -116,7 +116,7 @@ async fn a_security_group_has_exactly_our_rules_beside_those_of_others() {
         rule(9096, Source::Ipv6("fd00::/8".to_owned())),
     ]
     .into();
-    let made = security_group::align(&ec2, names, &id, &wanted, &no_tags())
+    let made = security_group::align(&ec2, names, &id, &wanted, RULE_QUOTA, &no_tags())
         .await
         .unwrap();
     assert_eq!(made.add, wanted);
@@ -141,14 +141,14 @@ async fn a_security_group_has_exactly_our_rules_beside_those_of_others() {
         security_group::rules(&ec2, names, &id).await.unwrap().ours.len() == wanted.len()
     })
     .await;
-    let again = security_group::align(&ec2, names, &id, &wanted, &no_tags())
+    let again = security_group::align(&ec2, names, &id, &wanted, RULE_QUOTA, &no_tags())
         .await
         .unwrap();
     assert!(again.add.is_empty() && again.remove.is_empty(), "{again:?}");
 
     wanted.remove(&rule(9096, Source::Ipv4("10.0.0.0/8".to_owned())));
     wanted.insert(rule(9094, Source::Ipv4("10.1.0.0/16".to_owned())));
-    let changed = security_group::align(&ec2, names, &id, &wanted, &no_tags())
+    let changed = security_group::align(&ec2, names, &id, &wanted, RULE_QUOTA, &no_tags())
         .await
         .unwrap();
     assert_eq!((changed.add.len(), changed.remove.len()), (1, 1));
@@ -156,7 +156,7 @@ async fn a_security_group_has_exactly_our_rules_beside_those_of_others() {
     assert_eq!(rules.foreign.ipv4, 1);
 
     let many = (0..60).map(|number| rule(9096, Source::Ipv4(format!("10.{number}.0.0/16"))));
-    let error = security_group::align(&ec2, names, &id, &many.collect(), &no_tags())
+    let error = security_group::align(&ec2, names, &id, &many.collect(), RULE_QUOTA, &no_tags())
         .await
         .unwrap_err();
     assert!(matches!(error, Ec2Error::TooManyRules { .. }), "{error}");

@@ -43,6 +43,9 @@ pub mod permissions;
 /// What the role of a node may do.
 pub mod policy;
 
+/// What the account may have.
+pub mod quotas;
+
 /// The nodes' names in a private zone.
 pub mod records;
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::account::Ec2Engine;
 use super::error::Ec2Error;
 use super::places::Book;
-use super::{interface, security_group, volume};
+use super::{interface, quotas, security_group, volume};
 use crate::engine::run::Progress;
 use crate::engine::{BoxError, ClusterPlace, Engine, Order, Sight};
 use crate::kafka::versions::KafkaVersion;
@@ -41,11 +41,13 @@ impl Ec2Engine {
                 what: "desired document",
             })?
             .body;
+        let quota = quotas::rules_of_a_group(&self.connection().await?.service_quotas()).await;
         security_group::align(
             &client,
             &names,
             group,
             &rules(order.wanted, &desired),
+            quota,
             &order.wanted.tags,
         )
         .await?;

@@ -12,7 +12,7 @@ use super::calls::{KNOWN_WITHIN, Patience, ec2, filter, gone, insist, tag_specif
 use super::error::Ec2Error;
 use super::names::Names;
 use crate::aws::Kind;
-use crate::planner::firewall::{Changes, Count, RULE_QUOTA, Rule, Source, changes};
+use crate::planner::firewall::{Changes, Count, Rule, Source, changes};
 
 /// An interface that is still on its way out keeps the group for so long.
 const LET_GO_WITHIN: Duration = Duration::from_mins(10);
@@ -190,6 +190,7 @@ fn read(rule: &SecurityGroupRule, group_id: &str) -> Option<Rule> {
 }
 
 /// Brings the rules of ours in line with what is wanted: adds first, then takes away. Answers what was changed.
+/// `quota` is how many rules the group may have.
 ///
 /// # Errors
 /// [`Ec2Error::TooManyRules`] before anything is changed; other [`Ec2Error`].
@@ -198,15 +199,16 @@ pub async fn align(
     names: &Names,
     group_id: &str,
     wanted: &BTreeSet<Rule>,
+    quota: usize,
     user_tags: &BTreeMap<String, String>,
 ) -> Result<Changes, Ec2Error> {
     let there = rules(client, names, group_id).await?;
     let count = Count::of(wanted);
-    if !count.fits(there.foreign, RULE_QUOTA) {
+    if !count.fits(there.foreign, quota) {
         return Err(Ec2Error::TooManyRules {
             count,
             foreign: there.foreign.groups + there.foreign.ipv4 + there.foreign.ipv6,
-            quota: RULE_QUOTA,
+            quota,
         });
     }
     let changes = changes(wanted, &there.ours);

@@ -14,10 +14,10 @@ use aws_sdk_kms::types::{KeySpec, KeyState, KeyUsageType};
 
 use super::calls::{ec2, one_of};
 use super::error::Ec2Error;
-use super::{image, records};
+use super::{image, quotas, records};
 use crate::aws::{CallError, Connection, Kind, Service};
 use crate::observed::account::{
-    Account, HostedZone, ImageSeen, InstanceType, Key, KeyAnswer, Subnet, Vpc, Zone,
+    Account, HostedZone, ImageSeen, InstanceType, Key, KeyAnswer, Quotas, Subnet, Vpc, Zone,
 };
 use crate::spec::cluster::ClusterSpec;
 
@@ -66,6 +66,10 @@ pub async fn survey(connection: &Connection, spec: &ClusterSpec) -> Result<Accou
         profile_roles(&iam, aws.and_then(|aws| aws.instance_profile.as_deref())),
         has_boundary(&iam, aws.and_then(|aws| aws.permissions_boundary.as_deref())),
     )?;
+    let (quotas, quotas_unasked) = match quotas::ask(&connection.service_quotas()).await {
+        Ok(quotas) => (quotas, None),
+        Err(error) => (Quotas::default(), Some(error.to_string())),
+    };
     let vpc_ids: BTreeSet<String> = subnets.values().map(|subnet| subnet.vpc_id.clone()).collect();
     let mut vpcs = BTreeMap::new();
     for id in vpc_ids {
@@ -86,6 +90,8 @@ pub async fn survey(connection: &Connection, spec: &ClusterSpec) -> Result<Accou
         profile_roles,
         has_boundary,
         default_key,
+        quotas,
+        quotas_unasked,
     })
 }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::observed::account::{HostedZone, ImageSeen, Vpc, Zone};
+use crate::observed::account::{HostedZone, ImageSeen, Quotas, Vpc, Zone};
 use crate::planner::tests::world::spec as base;
 use crate::spec::cluster::{AwsSpec, Sources};
 
@@ -410,4 +410,46 @@ fn a_zone_for_the_names_is_private_seen_by_the_vpc_and_leaves_room_for_names() {
         &with("kafka.internal", true, "vpc-1"),
         &[(Error, ATTRIBUTE, "at most 63 characters")],
     );
+}
+
+#[test]
+fn what_the_cluster_needs_by_itself_fits_into_the_quotas() {
+    let mut spec = spec();
+    spec.dedicated_controllers = true;
+    spec.size.controller_instance_type = Some("x2idn.16xlarge".to_owned());
+    spec.size.volume_type = "gp3".to_owned();
+    spec.size.volume_size = 16_384;
+    let mut account = account();
+    let mut beside = account.instance_types["m5.large"].clone();
+    beside.processors = 64;
+    account.instance_types.insert("x2idn.16xlarge".to_owned(), beside);
+    for zone in ["a", "b", "c"] {
+        let zone = format!("{REGION}{zone}");
+        account.offers.insert(("x2idn.16xlarge".to_owned(), zone));
+    }
+    account.quotas = Quotas {
+        standard_processors: Some(5),
+        gp3_storage: Some(48),
+        group_rules: Some(200),
+    };
+    spec.client_sources.cidr_blocks = (0..29).map(|number| format!("10.{number}.0.0/16")).collect();
+    let sum = "6 virtual processors (3 × 2 of m5.large), and the account may run 5 in eu-central-1";
+    let storage = "49 TiB of gp3 volumes, and the account may have 48";
+    let expected = [(Error, "instance_type", sum), (Error, "volume_size", storage)];
+    finds(&spec, &account, &expected);
+
+    account.quotas.standard_processors = Some(6);
+    account.quotas.gp3_storage = Some(49);
+    finds(&spec, &account, &[]);
+    account.quotas.group_rules = Some(20);
+    finds(
+        &spec,
+        &account,
+        &[(Error, "client_cidr_blocks", "(20 for each kind of address)")],
+    );
+
+    account.quotas = Quotas::default();
+    account.quotas_unasked = Some("the credentials may not do servicequotas:GetServiceQuota".to_owned());
+    spec.client_sources = Sources::default();
+    finds(&spec, &account, &[(Warning, "", "servicequotas:GetServiceQuota")]);
 }

@@ -245,6 +245,27 @@ fn what_cannot_work_is_said_by_the_plan_before_anything_is_made() {
         .terraform
         .set("AWS_ENDPOINT_URL", account.stand.variable("AWS_ENDPOINT_URL"));
 
+    // A young account may run few machines.
+    let quotas = json!({"quotas": {"L-1216C47A": 5.0, "L-0EA8095F": 60.0}});
+    account.stand.control("POST", "settings", &quotas.to_string());
+    account.terraform.plan(&[]).outcome.must_fail_with(&[
+        "need 12 virtual processors",
+        "may run 5",
+        "request-service-quota-increase",
+    ]);
+    let quotas = json!({"quotas": {}});
+    account.stand.control("POST", "settings", &quotas.to_string());
+    // What is only compared does not stand in the way.
+    let fault = json!({
+        "service": "servicequotas", "action": "GetServiceQuota", "count": 1, "code": "AccessDeniedException", "status": 400
+    });
+    account.stand.control("POST", "faults", &fault.to_string());
+    let warned = account.terraform.plan(&[]).outcome.must_succeed().warnings();
+    assert!(
+        warned.concat().contains("servicequotas:GetServiceQuota"),
+        "{warned:?}"
+    );
+
     // Throttled for a while is a wait, and no error.
     for action in ["DescribeSubnets", "DescribeInstanceTypes"] {
         let fault = json!({

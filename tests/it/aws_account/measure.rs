@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::sizes::{PAGE, calls_of_a_plan};
 use super::{Account, cluster, in_one_zone};
 
 /// The shortest waits of the stand: what is left is the provider's own way.
@@ -44,4 +45,37 @@ fn six_nodes_are_made_about_as_fast_as_one() {
     let (one, six) = (median(ones), median(sixes));
     println!("medians: {one:.1} s and {six:.1} s, ratio {:.2}", six / one);
     assert_eq!(account.stand.left(), json!({}));
+}
+
+/// Seconds of a plan without changes, which is one start of terraform and one of the provider.
+fn plan(account: &Account) -> f64 {
+    let seconds = (0..TURNS).map(|_| {
+        let begin = Instant::now();
+        account.terraform.plan(&[]).outcome.must_succeed();
+        begin.elapsed().as_secs_f64()
+    });
+    median(seconds.collect())
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn plans_without_changes_of_small_and_large_clusters() {
+    let provider_alone = {
+        let account = Account::with("");
+        account.terraform.write("main.tf", "");
+        plan(&account)
+    };
+    for brokers in [1, 10, 20] {
+        let mut account = Account::with(&format!("  brokers_per_az = {brokers}"));
+        account.stand.control("POST", "settings", PAGE);
+        account.terraform.apply(&[]).must_succeed();
+        let (control, of_s3) = calls_of_a_plan(&mut account);
+        let seconds = plan(&account);
+        println!(
+            "{} brokers: {control} control-plane calls, {of_s3} of S3, {seconds:.2} s; an empty configuration: {provider_alone:.2} s",
+            3 * brokers
+        );
+        assert!(control <= 18, "{control} calls");
+        account.destroy();
+    }
 }

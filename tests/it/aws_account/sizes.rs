@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Account;
 
 /// Calls of a plan without changes: of the control plane, and of S3. The played nodes keep quiet meanwhile.
-fn calls_of_a_plan(account: &mut Account) -> (usize, usize) {
+pub(super) fn calls_of_a_plan(account: &mut Account) -> (usize, usize) {
     account.nodes = None;
     account.terraform.plan_must_be_empty();
     let begin = Instant::now();
@@ -32,7 +32,7 @@ fn a_plan_of_six_nodes_without_changes_makes_few_calls() {
 }
 
 /// As long as Auto Scaling's own, the shortest of those that a plan reads.
-const PAGE: &str = r#"{"page_size": 100}"#;
+pub(super) const PAGE: &str = r#"{"page_size": 100}"#;
 
 #[test]
 fn thirty_brokers_are_made_planned_with_few_calls_and_destroyed() {

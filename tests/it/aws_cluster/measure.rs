@@ -50,6 +50,13 @@ fn now() -> f64 {
     since.unwrap().as_secs_f64()
 }
 
+/// The resident memory of an instance's agent, in KiB.
+fn memory(instance: &str) -> u64 {
+    let agent = shell(instance, AGENT);
+    let text = shell(instance, &format!("grep Rss: /proc/{agent}/smaps_rollup"));
+    text.split_ascii_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 impl World {
     fn recover(&self, words: &[&str]) -> String {
         let child = self.script("client", RECOVER, words);
@@ -113,5 +120,22 @@ fn a_terminated_instance_serves_again_about_as_soon_as_a_killed_kafka() {
         terminated / killed,
         median(whole)
     );
+    world.destroy();
+}
+
+#[test]
+#[ignore = "a measurement of a release build; needs root and a stand with machines of its own"]
+fn agents_on_instances_take_little_memory() {
+    let world = World::applied();
+    std::thread::sleep(Duration::from_mins(1));
+    let cluster = world.cluster();
+    let nodes = ["brokers", "controllers"].map(|kind| cluster[kind].as_array().unwrap().clone());
+    let instances: Vec<String> = nodes
+        .concat()
+        .iter()
+        .map(|node| node["instance_id"].as_str().unwrap().into())
+        .collect();
+    let resident: Vec<u64> = instances.iter().map(|instance| memory(instance)).collect();
+    println!("agents of {} nodes: {resident:?} KiB resident", resident.len());
     world.destroy();
 }

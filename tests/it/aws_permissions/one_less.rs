@@ -15,10 +15,11 @@ use msk::engine::ec2::secret::Secrets;
 use msk::engine::ec2::tag::{self, Change};
 use msk::engine::ec2::template::Launch;
 use msk::engine::ec2::{
-    Ec2Engine, Settings, group, image, interface, placement, records, role, security_group, template, volume,
+    Ec2Engine, Settings, group, image, interface, placement, quotas, records, role, security_group, template,
+    volume,
 };
 use msk::observed::cloud::VolumeShape;
-use msk::planner::firewall::{Rule, Source};
+use msk::planner::firewall::{RULE_QUOTA, Rule, Source};
 use msk::secret::Secret;
 use msk::spec::cluster::AwsSpec;
 use msk::spec::ids::{ClusterName, ClusterUid, NodeId, StoreId};
@@ -205,6 +206,9 @@ async fn survey(novice: &mut Novice) {
         .to_owned();
     spec.client_sources.security_group_ids = [clients].into();
     let engine = Ec2Engine::new(novice.settings());
+    let client = novice.connection.service_quotas();
+    // A preflight without it only warns.
+    novice.earn("quotas", async || quotas::ask(&client).await).await;
     let found = novice
         .earn("the survey", async || Box::pin(engine.preflight(&spec)).await)
         .await;
@@ -284,7 +288,7 @@ async fn make(novice: &mut Novice, names: &Names) -> Life {
         eventually("the rules", async || {
             novice
                 .earn("rules", async || {
-                    security_group::align(&ec2, names, &group, &wanted, &none).await
+                    security_group::align(&ec2, names, &group, &wanted, RULE_QUOTA, &none).await
                 })
                 .await;
             let rules = security_group::observe(&ec2, names, Some(&group)).await.unwrap();

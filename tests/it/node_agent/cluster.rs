@@ -28,6 +28,8 @@ use msk::store::identity::random_id;
 use msk::store::{Change, Documents, Home, Store};
 use msk::vault::Vault;
 
+use crate::support::terraform::program;
+
 /// Where what is private to a cluster lies.
 #[derive(Clone, Copy)]
 pub(crate) enum Private {
@@ -170,7 +172,7 @@ impl Cluster {
 
     /// Starts the agent of one node, detached.
     pub(crate) fn start_agent(node: &NodeDirectory) {
-        let output = Command::new(program())
+        let output = Command::new(program("msk-node"))
             .args(["run", "--detach"])
             .arg(node.path())
             .output()
@@ -208,7 +210,7 @@ impl Cluster {
 
     /// `msk-node start`, `stop` or `status` for the whole data directory; what it printed.
     pub(crate) fn command(&self, command: &str) -> String {
-        let output = Command::new(program())
+        let output = Command::new(program("msk-node"))
             .args([command, "--data-directory"])
             .arg(self.root().join("data"))
             .output()
@@ -354,12 +356,6 @@ fn spec(name: &ClusterName, zones: &[String], options: &Options) -> ClusterSpec 
         },
         aws: None,
     }
-}
-
-/// The agent's program; `MSK_TEST_NODE_PROGRAM` names another one, to measure a release build.
-fn program() -> PathBuf {
-    let named = std::env::var_os("MSK_TEST_NODE_PROGRAM").map(PathBuf::from);
-    named.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_msk-node")))
 }
 
 fn java() -> Utf8PathBuf {

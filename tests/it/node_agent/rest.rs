@@ -1,5 +1,5 @@
 //! What an agent costs while nothing happens. A measurement of a release build:
-//! `MSK_TEST_NODE_PROGRAM=target/release/msk-node cargo test --test it -- --ignored --nocapture at_rest`.
+//! `MSK_TEST_PROGRAMS=$PWD/target/release cargo test --test it -- --ignored --nocapture at_rest`.
 
 use std::fs;
 use std::time::Duration;

@@ -252,11 +252,8 @@ impl Terraform {
                 .join(platform);
             fs::create_dir_all(&folder).unwrap();
             let provider = format!("terraform-provider-msk_v{version}");
-            link(
-                env!("CARGO_BIN_EXE_terraform-provider-msk"),
-                &folder.join(provider),
-            );
-            link(env!("CARGO_BIN_EXE_msk-node"), &folder.join("msk-node"));
+            link(&program("terraform-provider-msk"), &folder.join(provider));
+            link(&program("msk-node"), &folder.join("msk-node"));
         }
         let text = format!(
             "provider_installation {{\n  filesystem_mirror {{\n    path = \"{}\"\n  }}\n}}\n",
@@ -267,7 +264,7 @@ impl Terraform {
 
     /// Puts the agent with other bytes behind its end beside the provider, as another version brings one; its SHA-256.
     pub(crate) fn use_agent(&self, mark: &[u8]) -> String {
-        let mut program = fs::read(env!("CARGO_BIN_EXE_msk-node")).unwrap();
+        let mut program = fs::read(program("msk-node")).unwrap();
         program.extend(mark);
         for host in ["registry.terraform.io", "registry.opentofu.org"] {
             let below = self.path("mirror").join(host).join("terraform-provider-msk/msk");
@@ -473,7 +470,14 @@ fn kafka_directory() -> PathBuf {
     )
 }
 
-fn link(from: &str, to: &Path) {
+/// One of the two programs: of this build, or of the directory `MSK_TEST_PROGRAMS`, to measure a release build.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let of_this_build = || Path::new(env!("CARGO_BIN_EXE_msk-node")).parent().unwrap().into();
+    let directory: PathBuf = std::env::var_os("MSK_TEST_PROGRAMS").map_or_else(of_this_build, PathBuf::from);
+    directory.join(name)
+}
+
+fn link(from: &Path, to: &Path) {
     if fs::hard_link(from, to).is_err() {
         fs::copy(from, to).unwrap();
     }

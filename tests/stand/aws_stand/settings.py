@@ -38,6 +38,8 @@ class Settings:
     rate_burst: int = 50
     clock_offset_seconds: float = 0.0
     """Added to the clock of rolling windows (volume modifications, expiry of sessions)."""
+    quotas: dict[str, float] = field(default_factory=lambda: {"L-1216C47A": 512.0, "L-0EA8095F": 60.0, "L-7A658B76": 50.0})
+    """Of the account, by code. One that is left out has no value of the account's own."""
     enforce_policies: bool = False
     check_signatures: bool = True
 

@@ -97,6 +97,8 @@ pub const ROWS: &[Row] = &[
         "instances without groups (`self_healing = \"apply\"`)"),
     row((Both, Machines), "ec2:DescribeImages", LOOK, &["ec2:DescribeImages"],
         "the image that nodes start from"),
+    row((Both, Machines), "servicequotas:GetServiceQuota", LOOK, &["servicequotas:GetServiceQuota"],
+        "whether the account may have so many nodes; without it the plan warns"),
     row((Operator, Machines), "ec2:DescribeLaunchTemplates", LOOK, &["ec2:DescribeLaunchTemplates"],
         "launch templates of nodes"),
     row((Operator, Machines), "ec2:DescribeTags", LOOK, &["ec2:DescribeTags"],

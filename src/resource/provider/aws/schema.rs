@@ -220,6 +220,7 @@ fn client() -> Vec<(&'static str, Attribute)> {
         "kinesis",
         "firehose",
         "route53",
+        "servicequotas",
     ];
     let endpoints = services.map(|service| {
         let endpoint = optional("The URL of the service. Default: `AWS_ENDPOINT_URL_…`, `AWS_ENDPOINT_URL`.");

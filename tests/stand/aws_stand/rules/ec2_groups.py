@@ -1,4 +1,4 @@
-"""Security groups: not removed while used, 60 rules at most."""
+"""Security groups: not removed while used, no more rules than the quota."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from .common import check_tags, dry_run
 if TYPE_CHECKING:
     from ..stand import Stand
 
-RULES_PER_GROUP = 60
+RULES_PER_GROUP = "L-0EA8095F"
+"""The quota; 60 unless the account has its own."""
 passing("ec2", "DescribeStaleSecurityGroups")
 
 
@@ -64,8 +65,9 @@ def authorize(stand: Stand, call: Call) -> Params:
     for permission in wanted:
         _check_permission(stand, call, permission)
     have = sum(_size(p) for p in group["IpPermissionsEgress" if egress else "IpPermissions"])
-    if have + sum(_size(p) for p in wanted) > RULES_PER_GROUP:
-        raise AwsError("RulesPerSecurityGroupLimitExceeded", f"The maximum number of rules per security group has been reached ({RULES_PER_GROUP}).")
+    quota = int(stand.settings.quotas.get(RULES_PER_GROUP, 60))
+    if have + sum(_size(p) for p in wanted) > quota:
+        raise AwsError("RulesPerSecurityGroupLimitExceeded", f"The maximum number of rules per security group has been reached ({quota}).")
     dry_run(call)
     result = stand.ask(call, call.action, call.params)
     for rule_ in result.get("SecurityGroupRules") or []:

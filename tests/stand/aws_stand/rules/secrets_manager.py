@@ -22,13 +22,6 @@ passing("logs", "CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups", "PutRet
         "DescribeLogStreams", "TagResource", "UntagResource", "ListTagsForResource", "GetLogEvents")  # fmt: skip
 passing("monitoring", "PutMetricData", "ListMetrics", "GetMetricStatistics")
 
-_QUOTAS = {"L-1216C47A": ("Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances", 512.0),
-           "L-0EA8095F": ("Inbound or outbound rules per security group", 60.0),
-           "L-7A658B76": ("Storage for General Purpose SSD (gp3) volumes, in TiB", 50.0),
-           "L-DF5E4CA3": ("Network interfaces per Region", 5000.0),
-           "L-CDE20ADC": ("Auto Scaling groups per region", 500.0)}  # fmt: skip
-
-
 @rule("secretsmanager", "CreateSecret", "PutSecretValue", "GetSecretValue", "UpdateSecret")
 def use(stand: Stand, call: Call) -> HttpResponse:
     """A key that does not work makes a secret unreadable; a name in its deletion window cannot be made anew."""
@@ -71,13 +64,3 @@ def batch(stand: Stand, call: Call) -> HttpResponse:
     if len(ids) > start + page and not call.params.get("SecretIdList"):
         body["NextToken"] = str(start + page)
     return HttpResponse(200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(body, default=str).encode())
-
-
-@rule("servicequotas", "GetServiceQuota", "GetAWSDefaultServiceQuota")
-def quota(stand: Stand, call: Call) -> HttpResponse:
-    """The few that a preflight reads; moto has none."""
-    code = call.params["QuotaCode"]
-    if code not in _QUOTAS:
-        raise AwsError("NoSuchResourceException", f"the stand does not know the quota {code}")
-    name, value = _QUOTAS[code]
-    return stand.json(call, {"Quota": {"ServiceCode": call.params["ServiceCode"], "QuotaCode": code, "QuotaName": name, "Value": value}})
