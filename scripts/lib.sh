@@ -106,6 +106,13 @@ need_machines() {
     fi
 }
 
+# Checkers of what runs on an instance, which nobody wants on a computer of their own: in CI only.
+need_checkers() {
+    [ -n "${CI:-}" ] || return 0
+    have systemd-analyze || install_packages systemd systemd ""
+    have cloud-init || install_packages "--no-install-recommends cloud-init" cloud-init ""
+}
+
 need_kcat() { have kcat || install_packages kcat kcat kcat; }
 need_openssl() { have openssl || install_packages openssl openssl openssl; }
 

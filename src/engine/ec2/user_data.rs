@@ -105,6 +105,23 @@ mod tests {
     }
 
     #[test]
+    fn cloud_init_finds_nothing_to_say_about_it() {
+        let keep = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(keep.path(), user_data(&longest()).unwrap()).unwrap();
+        let arguments = ["schema", "--config-file"];
+        let checked = Command::new("cloud-init")
+            .args(arguments)
+            .arg(keep.path())
+            .output();
+        let Ok(checked) = checked else {
+            assert!(std::env::var_os("CI").is_none(), "CI needs cloud-init");
+            return;
+        };
+        let said = [checked.stdout, checked.stderr].concat();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&said));
+    }
+
+    #[test]
     fn what_cloud_init_writes_is_what_was_meant() {
         // A literal block, read as YAML does: the indentation of its first line goes from every line.
         let boot = longest();

@@ -10,7 +10,7 @@ use crate::support::terraform::Terraform;
 
 /// One node with a user and a topic.
 const SMALL: &str = "  dedicated_controllers = false\n  volume_size = 8\n  authentication = { scram = true }";
-const OBJECTS: &str = r#"
+pub(super) const OBJECTS: &str = r#"
 resource "msk_scram_secret" "app" {
   cluster_id = msk_cluster.events.id
   username   = "app"

@@ -10,6 +10,7 @@ mod kills;
 mod lives;
 mod measure;
 mod release;
+mod smallest;
 mod stolen;
 
 use std::path::PathBuf;
@@ -110,6 +111,10 @@ impl World {
 
     /// A Python program in a client's network, with the client's settings on its input.
     fn script(&self, place: &str, script: &str, arguments: &[&str]) -> Child {
+        self.script_with(place, script, arguments, &self.client_settings())
+    }
+
+    fn script_with(&self, place: &str, script: &str, arguments: &[&str], settings: &Value) -> Child {
         let python = std::env::var("MSK_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let words = [&[python.as_str(), script], arguments].concat();
         let mut child = self
@@ -120,7 +125,7 @@ impl World {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let settings = serde_json::to_vec(&self.client_settings()).unwrap();
+        let settings = serde_json::to_vec(settings).unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), &settings).unwrap();
         child
     }

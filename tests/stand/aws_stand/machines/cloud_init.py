@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
+import os
 import shlex
 import shutil
 import subprocess
@@ -148,9 +149,11 @@ def _command(entry: Any, where: str, check: _Check) -> str:
 
 
 def _real_schema(data: bytes) -> None:
-    """Asks cloud-init itself, where it is installed."""
+    """Asks cloud-init itself, where it is installed; CI has it."""
     tool = shutil.which("cloud-init")
     if tool is None:
+        if os.environ.get("CI"):
+            raise UserDataError("CI needs cloud-init, to check user data with its own schema")
         return
     with tempfile.NamedTemporaryFile(suffix=".yaml") as file:
         file.write(data)
