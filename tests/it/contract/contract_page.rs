@@ -10,7 +10,7 @@ use super::{paths, schemas};
 const PLACES: [&str; 2] = ["../shared/schema.md", "../../shared/schema.md"];
 
 /// Ours, where a user would expect more: each with a record below `docs/decisions`.
-const MORE: [&str; 12] = [
+const MORE: [&str; 13] = [
     "password_source",
     // 0009: Java for the nodes.
     "java_archives",
@@ -25,6 +25,8 @@ const MORE: [&str; 12] = [
     "replace_volumes",
     "instance_profile",
     "permissions_boundary",
+    // 0012: quotas.
+    "servicequotas",
 ];
 
 /// Words in backquotes that are no attributes: types, values, other resources' attributes.
