@@ -22,6 +22,13 @@ const CONNECT: Duration = Duration::from_secs(5);
 const READ: Duration = Duration::from_secs(30);
 /// Of calls without whose answer all goes on.
 const ADVICE_ATTEMPTS: u32 = 3;
+/// What instances call, and where the environment may say that it is, as the SDK names it.
+const OF_INSTANCES: [(Service, &str); 3] = [
+    (Service::Ec2, "AWS_ENDPOINT_URL_EC2"),
+    (Service::S3, S3_URL),
+    (Service::SecretsManager, "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+];
+const S3_URL: &str = "AWS_ENDPOINT_URL_S3";
 
 /// Why there are no clients.
 #[derive(Debug, thiserror::Error)]
@@ -109,16 +116,11 @@ impl Connection {
     /// [`ConnectionError`]: no Region, no usable file of authorities or proxy.
     pub async fn open(settings: &Settings) -> Result<Self, ConnectionError> {
         let client = http::client(settings).await?;
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let mut loader = aws_config::defaults(behavior())
             .http_client(client.clone())
             .retry_config(retries(settings))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT)
-                    .read_timeout(READ)
-                    .build(),
-            );
-        if let Ok(name) = AppName::new("terraform-provider-msk") {
+            .timeout_config(timeouts());
+        if let Some(name) = app_name() {
             loader = loader.app_name(name);
         }
         if let Some(region) = &settings.region {
@@ -155,6 +157,36 @@ impl Connection {
         Ok(Self {
             config,
             settings: settings.clone(),
+            region,
+            identity: OnceCell::new(),
+        })
+    }
+
+    /// Makes the clients of an instance, which act in its role alone, whatever the environment says; of that only the URLs
+    /// of the services are taken. A program that only ever opens this one carries none of the code for other credentials.
+    ///
+    /// # Errors
+    /// [`ConnectionError`]: no Region, no usable file of authorities.
+    pub async fn of_instance(settings: &Settings) -> Result<Self, ConnectionError> {
+        let region = settings.region.clone().ok_or(ConnectionError::NoRegion)?;
+        let client = http::client(settings).await?;
+        let mut config = SdkConfig::builder()
+            .behavior_version(behavior())
+            .region(Region::new(region.clone()))
+            .credentials_provider(credentials::of_instance(&client))
+            .http_client(client)
+            .retry_config(retries(settings))
+            .timeout_config(timeouts());
+        config.set_app_name(app_name());
+        let mut settings = settings.clone();
+        for (service, variable) in OF_INSTANCES {
+            if let Ok(url) = std::env::var(variable) {
+                settings.endpoints.entry(service).or_insert(url);
+            }
+        }
+        Ok(Self {
+            config: config.build(),
+            settings,
             region,
             identity: OnceCell::new(),
         })
@@ -249,7 +281,7 @@ impl Connection {
     /// Whether S3 is reached without TLS, as an emulator is.
     pub fn is_s3_plain(&self) -> bool {
         let written = self.settings.endpoints.get(&Service::S3).cloned();
-        let of_environment = || std::env::var("AWS_ENDPOINT_URL_S3").ok();
+        let of_environment = || std::env::var(S3_URL).ok();
         let url = written
             .or_else(of_environment)
             .or_else(|| self.config.endpoint_url().map(str::to_owned));
@@ -274,6 +306,22 @@ fn with_endpoint(config: &SdkConfig, settings: &Settings, service: Service) -> S
         Some(url) => config.clone().into_builder().endpoint_url(url).build(),
         None => config.clone(),
     }
+}
+
+/// How the SDK behaves where nothing is said, frozen at a date so that a newer SDK changes nothing unasked.
+fn behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+fn app_name() -> Option<AppName> {
+    AppName::new("terraform-provider-msk").ok()
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(READ)
+        .build()
 }
 
 fn retries(settings: &Settings) -> RetryConfig {

@@ -4,13 +4,14 @@ use aws_config::SdkConfig;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::web_identity_token::{StaticConfiguration, WebIdentityTokenCredentialsProvider};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 
 use super::settings::{AccessKey, AssumeRole, Settings};
 
@@ -58,10 +59,14 @@ pub(super) async fn base(settings: &Settings, about: &ProviderConfig) -> SharedC
     if settings.skips_metadata {
         return SharedCredentialsProvider::new(chain);
     }
-    let instance = aws_config::imds::credentials::ImdsCredentialsProvider::builder()
-        .configure(about)
-        .build();
+    let instance = ImdsCredentialsProvider::builder().configure(about).build();
     SharedCredentialsProvider::new(chain.or_else("instance", instance))
+}
+
+/// The credentials of the role of the instance on which this program runs.
+pub(super) fn of_instance(client: &SharedHttpClient) -> SharedCredentialsProvider {
+    let about = ProviderConfig::without_region().with_http_client(client.clone());
+    SharedCredentialsProvider::new(ImdsCredentialsProvider::builder().configure(&about).build())
 }
 
 fn profile(settings: &Settings, about: &ProviderConfig) -> ProfileFileCredentialsProvider {

@@ -54,7 +54,7 @@ impl StorePlace {
         match self {
             Self::Directory(root) => Ok(Home::Directory(root.clone())),
             Self::Bucket(place) => {
-                let connection = crate::aws::Connection::open(&place.settings()).await?;
+                let connection = crate::aws::Connection::of_instance(&place.settings()).await?;
                 Ok(place.home(&connection)?)
             }
         }

@@ -203,7 +203,7 @@ async fn work(boot: BootFile, boot_file: &Utf8Path) -> Result<Ended, MachineErro
             expected: boot.interface_id,
         });
     }
-    let connection = Connection::open(&settings).await?;
+    let connection = Connection::of_instance(&settings).await?;
     let store = Store::of_known_id(&place.home(&connection)?, &boot.store_id)?;
     let machine = Machine {
         instance_id: own.instance_id,

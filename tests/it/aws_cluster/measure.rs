@@ -128,14 +128,29 @@ fn a_terminated_instance_serves_again_about_as_soon_as_a_killed_kafka() {
 fn agents_on_instances_take_little_memory() {
     let world = World::applied();
     std::thread::sleep(Duration::from_mins(1));
-    let cluster = world.cluster();
-    let nodes = ["brokers", "controllers"].map(|kind| cluster[kind].as_array().unwrap().clone());
-    let instances: Vec<String> = nodes
-        .concat()
-        .iter()
-        .map(|node| node["instance_id"].as_str().unwrap().into())
-        .collect();
+    let instances = world.stand.by_hand(
+        "running = [{'Name': 'instance-state-name', 'Values': ['running']}]\n\
+         pages = boto3.client('ec2').get_paginator('describe_instances').paginate(Filters=running)\n\
+         print(*(each['InstanceId'] for page in pages for all in page['Reservations'] for each in all['Instances']))",
+        &[],
+    );
+    let instances: Vec<&str> = instances.split_ascii_whitespace().collect();
+    assert_eq!(instances.len(), 6, "{instances:?}");
     let resident: Vec<u64> = instances.iter().map(|instance| memory(instance)).collect();
-    println!("agents of {} nodes: {resident:?} KiB resident", resident.len());
+    println!("agents of six nodes: {resident:?} KiB resident");
+    if std::env::var_os("MSK_TEST_SMAPS").is_some() {
+        let agent = shell(instances[0], AGENT);
+        println!(
+            "{}",
+            shell(
+                instances[0],
+                &format!("cat /proc/{agent}/status /proc/{agent}/smaps")
+            )
+        );
+    }
+    assert!(
+        resident.iter().all(|size| *size <= 12_000_000 / 1024),
+        "more than 12 MB"
+    );
     world.destroy();
 }
