@@ -23,6 +23,13 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// What an agent needs of its starter's environment.
 const PASSED_VARIABLES: [&str; 6] = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "MSK_NODE_LOG"];
+/// One heap for all threads, and what a large answer took is given back: glibc would keep 2 MB beside each Kafka for
+/// ever. The unit of an instance's agent says the same.
+const HEAP: [(&str, &str); 3] = [
+    ("MALLOC_ARENA_MAX", "1"),
+    ("MALLOC_MMAP_THRESHOLD_", "16384"),
+    ("MALLOC_TRIM_THRESHOLD_", "16384"),
+];
 /// Test hooks of the agent begin with this.
 const HOOK_PREFIX: &str = "MSK_TEST_NODE_";
 
@@ -94,8 +101,7 @@ fn detach(directory: &NodeDirectory) -> Result<(), DetachFailure> {
         .arg(directory.path())
         .env_clear()
         .envs(environment())
-        // One heap for all threads: what a large answer took is given back, not kept in each of them.
-        .env("MALLOC_ARENA_MAX", "1")
+        .envs(HEAP)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(output)
@@ -149,4 +155,18 @@ fn log_to_stderr() {
         .with(filter)
         .with(super::super::log_lines::Lines)
         .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::HEAP;
+
+    #[test]
+    fn the_unit_of_an_instances_agent_says_the_same_of_the_heap() {
+        let unit = include_str!("../../engine/ec2/templates/msk-node.service");
+        for (name, value) in HEAP {
+            let line = format!("Environment={name}={value}");
+            assert!(unit.lines().any(|other| other == line), "{line}");
+        }
+    }
 }

@@ -148,9 +148,6 @@ fn agents_on_instances_take_little_memory() {
             )
         );
     }
-    assert!(
-        resident.iter().all(|size| *size <= 12_000_000 / 1024),
-        "more than 12 MB"
-    );
+    assert!(resident.iter().all(|size| *size <= 12 * 1024), "more than 12 MB");
     world.destroy();
 }
